@@ -1,0 +1,397 @@
+"""The command `hwr-hf`: read images, train a recogniser, measure one.
+
+In: the command line. Out: text or JSON lines on standard output; progress and complaints on
+standard error; the exit code 0, 1 (some image could not be read) or 2 (a mistake in the call).
+torch and transformers are imported inside the commands, so that help and mistakes answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from . import DEFAULT_MODEL, __version__
+
+SUCCESS, SOME_FAILED, USAGE = 0, 1, 2
+MANY_FILES = 20  # from here on a progress bar is worth its line
+IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+DESCRIPTION = """\
+Read English handwriting: an image of one text line or one word in, its text out.
+A trained model is part of the package, so reading needs no network.
+
+commands:
+  read      text of images, folders of images or patterns
+  train     train or fine-tune a recogniser on IAM
+  evaluate  CER and WER of a model on IAM, and a page of its worst lines
+"""
+EXAMPLES = """\
+examples:
+  hwr-hf read line.png                        print the text of one line
+  hwr-hf read scans/ more/*.jpg > texts.tsv   one "file<TAB>text" a line, folders with sub-folders
+  hwr-hf read --json scans/ > texts.jsonl     with scores, words and their boxes
+  hwr-hf train --help                         every training option
+  hwr-hf evaluate --iam iam/ --output results/validation.json
+
+An image shows one line or one word. Cut pages into lines first.
+"""
+READ_EXAMPLES = """\
+examples:
+  hwr-hf read line.png
+  hwr-hf read scans/ > texts.tsv
+  hwr-hf read --json 'scans/**/*.png' > texts.jsonl
+
+A line of --json holds "file", "text", "score" (probability of the whole text) and "words", each
+with "text", "score" and "box": [x0, y0, x1, y1] in pixels of the upright image.
+
+exit code: 0 all images read; 1 some not read, each named on standard error; 2 wrong call.
+"""
+EVALUATE_EXAMPLES = """\
+examples:
+  hwr-hf evaluate --iam iam/ --subset validation --output results/validation.json
+  hwr-hf evaluate --iam iam/ --unit words --segmentation ok --output results/words.json
+  hwr-hf evaluate --iam iam/ --deskew moment --deskew-passes 2 --output results/deskew_twice.json
+
+The JSON holds numbers only. The page of worst lines shows IAM's images, which may not be passed
+on: keep it out of what you publish.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if argv[:1] == ["train"]:  # its options are the training dataclasses', not listed here
+            return _train(argv[1:])
+        arguments = _parser().parse_args(argv, argparse.Namespace(argv=argv))
+        return arguments.command(arguments)
+    except (ValueError, OSError, ImportError) as error:
+        if isinstance(error, BrokenPipeError):  # the reader of our output has left, as in `| head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return SOME_FAILED
+        if os.environ.get("HWR_HF_TRACEBACK"):
+            raise
+        print(f"hwr-hf: error: {error}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        return 130  # 128 + SIGINT, as shells report it
+
+
+def find_images(paths: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Image files that files, folders (with sub-folders) and glob patterns name.
+
+    Returns:
+        The files in the order of `paths`, each once, a folder's sorted; and the paths that name
+        nothing. A file given by its name is taken whatever its suffix.
+    """
+    files: dict[str, None] = {}
+    unmatched = []
+    for path in paths:
+        found = list(_images_of(path))
+        files.update(dict.fromkeys(found))
+        if not found:
+            unmatched.append(path)
+    return list(files), unmatched
+
+
+def _images_of(path: str) -> Iterator[str]:
+    if os.path.isdir(path):
+        for folder, subfolders, names in os.walk(path):
+            subfolders.sort()
+            yield from (
+                os.path.join(folder, name)
+                for name in sorted(names)
+                if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".")
+            )
+    elif os.path.exists(path):
+        yield path
+    else:
+        for match in sorted(glob.glob(path, recursive=True)):
+            if os.path.isfile(match):
+                yield match
+
+
+def _read(arguments: argparse.Namespace) -> int:
+    files, unmatched = find_images(arguments.paths)
+    if not files:
+        raise ValueError(
+            f"No image in {', '.join(arguments.paths)}. Give image files, folders that hold "
+            f"some ({' '.join(IMAGE_SUFFIXES)}) or a pattern such as 'scans/*.png'."
+        )
+    failures = 0
+
+    def fail(file: str, reason: object) -> None:
+        nonlocal failures
+        failures += 1
+        reason = " ".join(str(reason).split()) or type(reason).__name__
+        print(f"hwr-hf: cannot read {file}: {reason}", file=sys.stderr)
+
+    for path in unmatched:
+        fail(path, "no such file, and no image in it or matching it")
+    reader = _load_pipeline(arguments)
+
+    from tqdm import tqdm
+
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
+    with tqdm(
+        total=len(files),
+        unit="image",
+        file=sys.stderr,
+        disable=None if len(files) >= MANY_FILES else True,  # None: shown on a terminal only
+    ) as bar:
+        for start in range(0, len(files), arguments.batch_size):
+            batch = files[start : start + arguments.batch_size]
+            for file, output in _read_batch(reader, batch, fail, return_words=arguments.json):
+                if arguments.json:
+                    line = json.dumps(_json_line(file, output), ensure_ascii=False)
+                elif len(files) > 1:
+                    line = f"{file}\t{output['generated_text']}"
+                else:
+                    line = output["generated_text"]
+                with tqdm.external_write_mode():
+                    print(line, flush=True)
+            bar.update(len(batch))
+    return SOME_FAILED if failures else SUCCESS
+
+
+def _read_batch(
+    reader, files: list[str], fail: Callable[[str, object], None], **options
+) -> Iterator[tuple[str, dict]]:
+    """The pipeline's output for each image that can be read; `fail` is told of the others."""
+    from PIL import Image
+
+    opened = {}
+    for file in files:
+        try:
+            with Image.open(file) as image:
+                image.load()
+                opened[file] = image
+        except Exception as error:  # noqa: BLE001 PIL's plugins raise nearly anything on bad files
+            fail(file, error)
+    if not opened:
+        return
+    try:
+        outputs = reader(list(opened.values()), batch_size=len(opened), **options)
+    except Exception as error:  # noqa: BLE001 one image must not cost the others their text
+        if len(opened) == 1:
+            fail(next(iter(opened)), error)
+            return
+        for file in opened:
+            yield from _read_batch(reader, [file], fail, **options)
+        return
+    for file, output in zip(opened, outputs):
+        yield file, output[0] if isinstance(output, list) else output
+
+
+def _json_line(file: str, output: dict) -> dict:
+    return {
+        "file": file,
+        "text": output["generated_text"],
+        "score": output["score"],
+        "words": output["words"],
+    }
+
+
+def _load_pipeline(arguments: argparse.Namespace):
+    model = _existing_model(arguments.model)
+    _quiet()
+    import torch
+    from transformers import pipeline
+
+    # The weights are stored as float16, which a CPU computes slowly.
+    return pipeline(
+        "image-to-text", model=model, device=_device(arguments.device), dtype=torch.float32
+    )
+
+
+def _train(argv: list[str]) -> int:
+    from .training import main as train
+
+    return train(argv) or SUCCESS
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    model = _existing_model(arguments.model)
+    _quiet()
+    from .data.iam import load_iam
+    from .evaluation import evaluate_model, write_report, write_worst_lines
+
+    device = _device(arguments.device)
+    splits = load_iam(
+        arguments.iam,
+        unit=arguments.unit,
+        split=arguments.split,
+        text=arguments.text,
+        segmentation=arguments.segmentation,
+    )
+    if arguments.subset not in splits:
+        raise ValueError(
+            f"Split {arguments.split!r} has no {arguments.subset!r}. "
+            f"Choose --subset from {', '.join(splits)}."
+        )
+    dataset = splits[arguments.subset]
+    options = {}
+    if arguments.deskew is not None:
+        options["do_deskew"] = arguments.deskew != "none"
+    if arguments.deskew in ("line", "moment"):
+        options["deskew_method"] = arguments.deskew
+    if arguments.deskew_passes is not None:
+        options["num_deskew_passes"] = arguments.deskew_passes
+    result = evaluate_model(
+        model,
+        dataset,
+        batch_size=arguments.batch_size,
+        device=device,
+        dtype=arguments.dtype,
+        image_processor_options=options,
+        lowercase=arguments.lowercase,
+        num_samples=arguments.num_samples,
+        num_workers=arguments.num_workers,
+        seed=arguments.seed,
+    )
+    about = {
+        "dataset": arguments.name,
+        "unit": arguments.unit,
+        "split": arguments.split,
+        "subset": arguments.subset,
+        "segmentation": arguments.segmentation,
+        "text": arguments.text,
+        "command": ["hwr-hf", *arguments.argv],
+    }
+    report = write_report(result, arguments.output, about)
+    page = arguments.worst_lines or Path("runs", Path(arguments.output).stem + "_worst_lines.html")
+    write_worst_lines(result, dataset, page, num_lines=arguments.num_worst)
+    print(
+        f"CER {report['cer']:.2%}  WER {report['wer']:.2%}  "
+        f"({report['lines']} {arguments.unit}, {report['broken_images']} broken images)\n"
+        f"numbers: {arguments.output}\nworst lines: {page}"
+    )
+    return SUCCESS
+
+
+def _existing_model(model: str) -> str:
+    """The model folder or Hub id, checked before anything heavy is imported."""
+    if os.path.isdir(model) and not os.path.isfile(os.path.join(model, "config.json")):
+        raise ValueError(f"The folder {model} holds no model: config.json is missing.")
+    is_path = model.startswith((".", "~", os.sep)) or model.count("/") > 1
+    if is_path and not os.path.isdir(model):
+        raise ValueError(
+            f"There is no model folder {model}. Give a folder or a Hub id (user/name)."
+        )
+    return model
+
+
+def _device(name: str | None) -> str | None:
+    """The device asked for, checked; None lets the library choose."""
+    import torch
+
+    if name is None:
+        return None
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"The device {name!r} is not there ({str(error).splitlines()[0]}). Try --device cpu."
+        ) from error
+    return name
+
+
+def _quiet() -> None:
+    """Keep the libraries' notes to developers away from people who only want to read."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def _parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="hwr-hf",
+        usage="hwr-hf [-h] [--version] command ...",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=raw,
+    )
+    parser.add_argument("--version", action="version", version=f"hwr-hf {__version__}")
+    commands = parser.add_subparsers(
+        required=True, prog="hwr-hf", metavar="command", help=argparse.SUPPRESS
+    )
+
+    read = commands.add_parser(
+        "read", description="Print the text of images.", epilog=READ_EXAMPLES, formatter_class=raw
+    )
+    read.set_defaults(command=_read)
+    read.add_argument("paths", nargs="+", metavar="PATH", help="image, folder or quoted pattern")
+    read.add_argument("--json", action="store_true", help="JSON lines with scores, words and boxes")
+    _add_model_arguments(read)
+
+    commands.add_parser("train", add_help=False)
+
+    evaluate = commands.add_parser(
+        "evaluate",
+        description="Measure CER and WER on IAM.",
+        epilog=EVALUATE_EXAMPLES,
+        formatter_class=raw,
+    )
+    evaluate.set_defaults(command=_evaluate)
+    add = evaluate.add_argument
+    add("--iam", required=True, metavar="DIR", help="folder of IAM's downloads, packed or not")
+    add("--output", required=True, metavar="FILE", help="JSON file to write")
+    add("--name", default="IAM", help="data set's name in the report (%(default)s)")
+    add("--unit", choices=["lines", "words"], default="lines", help="%(default)s by default")
+    add(
+        "--split",
+        choices=["aachen", "aachen_b", "large_writer_independent", "random_80_20"],
+        default="aachen",
+        help="protocol, %(default)s by default",
+    )
+    add(
+        "--subset",
+        choices=["train", "validation", "test"],
+        default="validation",
+        help="part of the split, %(default)s by default",
+    )
+    add("--text", choices=["natural", "tokens"], default="natural", help="it's, or IAM's it 's")
+    add("--segmentation", choices=["all", "ok"], default="all", help="ok: well cut ones only")
+    add("--lowercase", action="store_true", help="compare without regard to case")
+    add("--deskew", choices=["none", "line", "moment"], help="instead of the model's own setting")
+    add("--deskew-passes", type=int, choices=[0, 1, 2], help="instead of the model's own setting")
+    add("--num-samples", type=_positive, metavar="N", help="read N lines drawn at random")
+    add("--seed", type=int, default=0, help="of the drawn lines and the intervals (%(default)s)")
+    add("--worst-lines", metavar="FILE", help="HTML page (runs/OUTPUT_worst_lines.html)")
+    add("--num-worst", type=_positive, default=100, metavar="N", help="lines on it (%(default)s)")
+    add(
+        "--dtype",
+        choices=["float32", "bfloat16", "float16"],
+        default="float32",
+        help="to compute in, %(default)s by default",
+    )
+    add("--num-workers", type=int, default=0, metavar="N", help="processes that prepare images")
+    _add_model_arguments(evaluate)
+    return parser
+
+
+def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model", default=DEFAULT_MODEL, help="folder or Hub id (the one in the package)"
+    )
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (a GPU if there is one)")
+    parser.add_argument(
+        "--batch-size", type=_positive, default=16, metavar="N", help="images at once (%(default)s)"
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is too small, use 1 or more")
+    return number

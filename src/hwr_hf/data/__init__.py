@@ -1,0 +1,5 @@
+"""Handwriting data as `datasets`: IAM lines and words."""
+
+from .iam import load_iam
+
+__all__ = ["load_iam"]

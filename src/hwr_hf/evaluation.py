@@ -1,0 +1,459 @@
+"""CER and WER of a saved model on a labelled data set, as a JSON report and a page of worst lines.
+
+In: a model folder (or Hub id) and a `datasets.Dataset` with the columns `image` and `text`, and
+where they are known `id` and `writer_id` (`hwr_hf.data.iam.load_iam` gives all four).
+Out: `EvaluationResult`; `write_report` writes what may be published (numbers, no text and no
+image), `write_worst_lines` what may not (it embeds the data set's images).
+Decoding is greedy: the best id of each frame, repeats merged, blanks dropped (Graves et al., 2006).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import io
+import json
+import platform
+import shlex
+import time
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import cached_property, partial
+from importlib.metadata import version
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+from rapidfuzz.distance import Levenshtein
+
+from .metrics import EditCounts, bootstrap_interval, edit_counts
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+# What PIL raises on missing, truncated, empty and foreign files.
+UNREADABLE_IMAGE = (OSError, SyntaxError, ValueError, EOFError)
+NUM_RESAMPLES = 2000  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """What a model read on every line, in the data set's order.
+
+    `rows` are the lines' positions in the data set, `broken` the ids of images that do not decode
+    (they are in no rate), `image_processor` the settings the images were prepared with.
+    """
+
+    model: str
+    rows: list[int]
+    ids: list[str]
+    references: list[str]
+    predictions: list[str]
+    writer_ids: list[str] | None
+    broken: list[str]
+    lowercase: bool
+    image_processor: dict
+    dtype: str
+    device: str
+    seconds: float
+    seed: int = 0
+    num_samples: int | None = None
+
+    @cached_property
+    def counts(self) -> EditCounts:
+        """Edits and lengths of every line."""
+        return edit_counts(self.references, self.predictions)
+
+    @property
+    def cer(self) -> float:
+        """Pooled character error rate, as a fraction."""
+        return self.counts.cer
+
+    @property
+    def wer(self) -> float:
+        """Pooled word error rate, as a fraction."""
+        return self.counts.wer
+
+    @property
+    def cer_interval(self) -> tuple[float, float] | None:
+        """95 % bootstrap interval by writer; None where fewer than two writers are known."""
+        return self._interval(self.counts.character_edits, self.counts.characters)
+
+    @property
+    def wer_interval(self) -> tuple[float, float] | None:
+        """95 % bootstrap interval by writer; None where fewer than two writers are known."""
+        return self._interval(self.counts.word_edits, self.counts.words)
+
+    def _interval(self, edits: np.ndarray, totals: np.ndarray) -> tuple[float, float] | None:
+        if self.writer_ids is None or len(set(self.writer_ids)) < 2:
+            return None
+        return bootstrap_interval(
+            edits, totals, self.writer_ids, num_resamples=NUM_RESAMPLES, seed=self.seed
+        )
+
+
+def evaluate_model(
+    model_dir: str | Path,
+    dataset: Dataset,
+    *,
+    batch_size: int = 16,
+    device: str | None = None,
+    dtype: str = "float32",
+    image_processor_options: dict | None = None,
+    lowercase: bool = False,
+    num_samples: int | None = None,
+    num_workers: int = 0,
+    seed: int = 0,
+    progress: bool = True,
+) -> EvaluationResult:
+    """Read every image of a data set, in batches sorted by width, and compare with its text.
+
+    Args:
+        model_dir: Folder or Hub id of a `ResNetBiLstmForCTC` with its processor.
+        dataset: Columns `image` and `text`; `id` and `writer_id` are used where present.
+        batch_size: Lines read at once.
+        device: `"cpu"`, `"cuda"`, ...; None takes the GPU if there is one.
+        dtype: `"bfloat16"` or `"float16"` computes under autocast; the weights stay `float32`.
+        image_processor_options: Image-processor settings to use instead of the saved ones, such
+            as `{"do_deskew": False}`.
+        lowercase: Compare without regard to case (Ma, 2023, does).
+        num_samples: Read only so many lines, drawn at random with `seed`.
+        num_workers: Processes that prepare images; 0 prepares them in this one.
+        seed: Of the drawn lines and of the bootstrap.
+        progress: Show a progress bar on standard error.
+
+    Returns:
+        Texts, edit counts and settings; images that do not decode are in `broken`.
+
+    Raises:
+        ValueError: A column is missing, an option is not the image processor's, or there is no
+            line or no readable image.
+    """
+    import torch
+
+    for column in ("image", "text"):
+        if column not in dataset.column_names:
+            raise ValueError(
+                f"The data set has no column {column!r}, only {', '.join(dataset.column_names)}. "
+                "Rename the one that holds it: dataset.rename_column(old, new)."
+            )
+    rows = _sample(len(dataset), num_samples, seed)
+    if not rows:
+        raise ValueError("There is no line to read. Choose another split, subset or num_samples.")
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    model, processor = _load(model_dir, image_processor_options or {})
+
+    start = time.perf_counter()
+    texts = _read(
+        model.to(device), processor, dataset, rows, batch_size, dtype, num_workers, progress
+    )
+    seconds = time.perf_counter() - start
+
+    known = dataset.remove_columns("image").select(rows).to_dict()
+    ids = known.get("id") or [str(row) for row in rows]
+    writers = known.get("writer_id", [None])
+    if not texts:
+        raise ValueError(
+            f"None of the {len(rows)} images can be read (the first is {ids[0]}). "
+            "Check that the image files are complete."
+        )
+    good = [i for i, row in enumerate(rows) if row in texts]
+    case = str.lower if lowercase else str
+    return EvaluationResult(
+        model=str(model_dir),
+        rows=[rows[i] for i in good],
+        ids=[ids[i] for i in good],
+        references=[case(known["text"][i]) for i in good],
+        predictions=[case(texts[rows[i]]) for i in good],
+        writer_ids=None if None in writers else [writers[i] for i in good],
+        broken=[ids[i] for i, row in enumerate(rows) if row not in texts],
+        lowercase=lowercase,
+        image_processor=_settings(processor.image_processor),
+        dtype=dtype,
+        device=str(device),
+        seconds=seconds,
+        seed=seed,
+        num_samples=num_samples,
+    )
+
+
+def write_report(result: EvaluationResult, path: str | Path, about: dict) -> dict:
+    """Write the rates, their intervals and all that is needed to measure them again, as JSON.
+
+    The report holds no text and no image of the data set, so it can be published.
+
+    Args:
+        result: From `evaluate_model`.
+        path: The JSON file; its folder is made.
+        about: What was read, for the top of the report: `dataset`, `unit`, `split`, `subset`,
+            `text` ("natural" or "tokens"), `segmentation`; `command` is the command line as a
+            list, written with the folders outside the working folder left out.
+
+    Returns:
+        The report. Rates are fractions, `cer_interval` and `wer_interval` are 95 % bootstrap
+        intervals resampled by writer (None where fewer than two writers are known).
+    """
+    settings = result.image_processor
+    passes = settings.get("num_deskew_passes", 0) if settings.get("do_deskew") else 0
+    command = [_short_argument(argument) for argument in about.get("command", ())]
+    report = {name: value for name, value in about.items() if name != "command"} | {
+        "text_normalisation": "lower-cased" if result.lowercase else "none (case-sensitive)",
+        "cer": round(result.cer, 5),
+        "wer": round(result.wer, 5),
+        "cer_interval": _rounded(result.cer_interval),
+        "wer_interval": _rounded(result.wer_interval),
+        "interval": f"95 % bootstrap by writer, {NUM_RESAMPLES} resamples",
+        "lines": len(result.rows),
+        "characters": int(result.counts.characters.sum()),
+        "words": int(result.counts.words.sum()),
+        "writers": None if result.writer_ids is None else len(set(result.writer_ids)),
+        "broken_images": len(result.broken),
+        "num_samples": result.num_samples,
+        "cer_definition": "sum of edits / sum of reference characters",
+        "wer_definition": "the same over words split on spaces",
+        "decoder": "greedy",
+        "model": _short_path(result.model),
+        "model_sha256": _weights_sha256(result.model),
+        "deskew": settings["deskew_method"] if passes else "none",
+        "num_deskew_passes": passes,
+        "image_processor": settings,
+        "seed": result.seed,
+        "dtype": result.dtype,
+        "device": result.device,
+        "seconds": round(result.seconds, 1),
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in ("torch", "torchvision", "transformers", "datasets")},
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "command": shlex.join(command) or None,
+    }
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return report
+
+
+def write_worst_lines(
+    result: EvaluationResult, dataset: Dataset, path: str | Path, num_lines: int = 100
+) -> None:
+    """Write an HTML page of the lines that cost most edits: image, true text, what was read.
+
+    The page embeds images of the data set. Keep it on your machine where the data set's terms
+    forbid passing them on, as IAM's do.
+
+    Args:
+        result: From `evaluate_model`.
+        dataset: The data set it was measured on.
+        path: The HTML file; its folder is made.
+        num_lines: Most lines shown, worst first; lines read without an error are left out.
+    """
+    counts = result.counts
+    rates = counts.character_edits / np.maximum(counts.characters, 1)
+    worst = [int(i) for i in np.lexsort((-rates, -counts.character_edits))]
+    worst = [i for i in worst if counts.character_edits[i] > 0][:num_lines]
+    images = _Images(dataset)
+    entries = []
+    for i in worst:
+        reference, prediction = mark_differences(result.references[i], result.predictions[i])
+        writer = "" if result.writer_ids is None else f" · writer {result.writer_ids[i]}"
+        entries.append(
+            ENTRY.substitute(
+                id=html.escape(f"{result.ids[i]}{writer}"),
+                edits=counts.character_edits[i],
+                rate=f"{rates[i]:.0%}",
+                image=_data_url(images.open(result.rows[i])),
+                reference=reference,
+                prediction=prediction,
+            )
+        )
+    page = PAGE.substitute(
+        title=f"Worst {len(worst)} of {len(result.rows)} lines",
+        summary=html.escape(
+            f"{result.model}: CER {result.cer:.2%}, WER {result.wer:.2%}. Coloured characters differ."
+        ),
+        entries="\n".join(entries),
+    )
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+
+
+def mark_differences(reference: str, prediction: str) -> tuple[str, str]:
+    """Both texts as HTML, with the characters that a shortest edit changes inside `<mark>`.
+
+    >>> mark_differences("house", "mouse")
+    ('<mark>h</mark>ouse', '<mark>m</mark>ouse')
+    """
+    marked_reference, marked_prediction = [], []
+    for edit in Levenshtein.opcodes(reference, prediction):
+        for text, start, end, marked in (
+            (reference, edit.src_start, edit.src_end, marked_reference),
+            (prediction, edit.dest_start, edit.dest_end, marked_prediction),
+        ):
+            part = html.escape(text[start:end])
+            marked.append(part if edit.tag == "equal" or not part else f"<mark>{part}</mark>")
+    return "".join(marked_reference), "".join(marked_prediction)
+
+
+class _Images:
+    """The images of a data set by row, opened without decoding until they are needed."""
+
+    def __init__(self, dataset: Dataset):
+        from datasets import Image as ImageFeature
+
+        self.files = dataset.select_columns("image").cast_column(
+            "image", ImageFeature(decode=False)
+        )
+
+    def open(self, row: int) -> Image.Image:
+        file = self.files[row]["image"]
+        if file is None:
+            raise OSError(f"Row {row} has no image.")
+        return Image.open(file["path"] if file["bytes"] is None else io.BytesIO(file["bytes"]))
+
+    def relative_width(self, row: int) -> float:
+        """Width over height, to which the prepared width is about proportional; 0.0 if broken."""
+        try:
+            width, height = self.open(row).size
+        except UNREADABLE_IMAGE:
+            return 0.0
+        return width / height
+
+    def __getitem__(self, row: int) -> tuple[int, Image.Image | None]:
+        try:
+            image = self.open(row)
+            image.load()
+        except UNREADABLE_IMAGE:
+            return row, None
+        return row, image
+
+
+def _sample(num_rows: int, num_samples: int | None, seed: int) -> list[int]:
+    if num_samples is None or num_samples >= num_rows:
+        return list(range(num_rows))
+    rows = np.random.default_rng(seed).choice(num_rows, size=max(num_samples, 0), replace=False)
+    return sorted(rows.tolist())
+
+
+def _load(model_dir: str | Path, image_processor_options: dict):
+    import torch
+    from transformers import AutoModelForCTC, AutoProcessor
+
+    # The weights may be stored as float16, which a CPU computes slowly or not at all.
+    model = AutoModelForCTC.from_pretrained(model_dir, dtype=torch.float32)
+    processor = AutoProcessor.from_pretrained(model_dir)
+    for name, value in image_processor_options.items():
+        if not hasattr(processor.image_processor, name):
+            raise ValueError(
+                f"{name!r} is no setting of {type(processor.image_processor).__name__}. "
+                f"It has {', '.join(_settings(processor.image_processor))}."
+            )
+        setattr(processor.image_processor, name, value)
+    return model, processor
+
+
+def _read(
+    model, processor, dataset, rows, batch_size, dtype, num_workers, progress
+) -> dict[int, str]:
+    """Text of every row whose image can be read."""
+    import torch
+    from tqdm import tqdm
+
+    images = _Images(dataset)
+    # Widest first: a batch too large for the memory fails at once.
+    by_width = sorted(rows, key=images.relative_width, reverse=True)
+    batches = [by_width[i : i + batch_size] for i in range(0, len(rows), batch_size)]
+    loader = torch.utils.data.DataLoader(
+        images,
+        batch_sampler=batches,
+        collate_fn=partial(_prepare, processor=processor),
+        num_workers=num_workers,
+    )
+    autocast = torch.autocast(
+        model.device.type, dtype=getattr(torch, dtype), enabled=dtype != "float32"
+    )
+    texts: dict[int, str] = {}
+    bar = tqdm(total=len(rows), unit="line", disable=not progress)
+    with torch.inference_mode(), autocast, bar:
+        for batch, (readable, inputs) in zip(batches, loader):
+            if readable:
+                logits = model(**inputs.to(model.device)).logits  # (batch, frames, vocab_size)
+                paths = logits.argmax(dim=-1).tolist()  # (batch, frames)
+                texts.update(zip(readable, processor.tokenizer.batch_decode(paths)))
+            bar.update(len(batch))
+    return texts
+
+
+def _prepare(items: list[tuple[int, Image.Image | None]], processor):
+    readable = [(row, image) for row, image in items if image is not None]
+    if not readable:
+        return [], None
+    rows, images = zip(*readable)
+    return list(rows), processor(images=list(images), return_tensors="pt")
+
+
+def _settings(image_processor) -> dict:
+    """The image processor's settings that JSON can hold, without the library's bookkeeping."""
+    return {
+        name: value
+        for name, value in sorted(image_processor.to_dict().items())
+        if value is not None and not name.startswith("_") and not name.endswith(("_type", "_map"))
+    }
+
+
+def _weights_sha256(model_dir: str | Path) -> str | None:
+    """Fingerprint of a local model's weights, which says what a number was measured on."""
+    weights = Path(model_dir) / "model.safetensors"
+    return hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
+
+
+def _short_path(text: str) -> str:
+    """A path under the working folder relative to it, another absolute path by its last part."""
+    path = Path(text)
+    if not path.is_absolute():
+        return text
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else path.name
+
+
+def _short_argument(argument: str) -> str:
+    option, equals, value = argument.rpartition("=")
+    return option + equals + _short_path(value)
+
+
+def _rounded(interval: tuple[float, float] | None) -> list[float] | None:
+    return None if interval is None else [round(end, 5) for end in interval]
+
+
+def _data_url(image: Image.Image) -> str:
+    png = io.BytesIO()
+    image.convert("L").save(png, format="PNG")
+    return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode("ascii")
+
+
+PAGE = Template("""<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title</title>
+<style>
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+article { border-top: 1px solid #bbb; padding: 1rem 0; }
+h2 { font-size: 1rem; font-weight: 600; margin: 0 0 .5rem; }
+img { max-width: 100%; max-height: 8rem; background: #fff; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 1rem; margin: .5rem 0 0; }
+dd { margin: 0; font-family: ui-monospace, monospace; white-space: pre-wrap; }
+mark { background: #ffd2c9; color: #7a1600; text-decoration: underline; }
+</style>
+<h1>$title</h1>
+<p>$summary</p>
+$entries
+</html>
+""")
+
+ENTRY = Template("""<article>
+<h2>$id · $edits edits · CER $rate</h2>
+<img src="$image" alt="Image of the line">
+<dl><dt>True</dt><dd>$reference</dd><dt>Read</dt><dd>$prediction</dd></dl>
+</article>""")

@@ -1,0 +1,53 @@
+"""Pictures for documents: from grey images to one PIL image."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from hwr_hf.resnet_bilstm.image_transforms_resnet_bilstm import deskew_moments, to_grey
+
+ROW_NAMES = ("original", "deskewed once", "deskewed twice")
+GAP = 12  # pixels between the pictures
+
+
+def deskew_figure(images: Sequence, row_height: int = 64) -> Image.Image:
+    """Words before and after one and two passes of moment deskew, as in figure 2 of Ma (2023).
+
+    Args:
+        images: Words or short lines, each anything that `to_grey` takes.
+        row_height: Height of a word in the figure, in pixels.
+
+    Returns:
+        Grey picture: the rows original, deskewed once, deskewed twice; one column an image.
+
+    Raises:
+        ValueError: There is no image, or one cannot be read.
+    """
+    if len(images) == 0:
+        raise ValueError("The figure needs at least one image.")
+    greys = [to_grey(image) for image in images]
+    rows = [
+        [_of_height(deskew_moments(grey, num_passes), row_height) for grey in greys]
+        for num_passes in range(len(ROW_NAMES))
+    ]
+    font = ImageFont.load_default(size=14)
+    name_width = round(max(font.getlength(name) for name in ROW_NAMES))
+    column_widths = [max(cell.width for cell in column) for column in zip(*rows, strict=True)]
+    width = GAP + name_width + GAP + sum(column_width + GAP for column_width in column_widths)
+    figure = Image.new("L", (width, GAP + len(rows) * (row_height + GAP)), 255)
+    draw = ImageDraw.Draw(figure)
+    top = GAP
+    for name, row in zip(ROW_NAMES, rows, strict=True):
+        draw.text((GAP, top + row_height // 2), name, fill=0, font=font, anchor="lm")
+        left = GAP + name_width + GAP
+        for cell, column_width in zip(row, column_widths, strict=True):
+            figure.paste(cell, (left + (column_width - cell.width) // 2, top))
+            left += column_width + GAP
+        top += row_height + GAP
+    return figure
+
+
+def _of_height(image: np.ndarray, height: int) -> Image.Image:
+    width = max(1, round(image.shape[1] * height / image.shape[0]))
+    return Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)

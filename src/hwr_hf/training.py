@@ -1,0 +1,256 @@
+"""Training of a recogniser with `Trainer`: from arguments to a saved model, its log and its curve.
+
+`main(argv)` is what `hwr-hf train` and `scripts/train.py` call. It prepares IAM's images once, trains
+on batches of like width, evaluates lines and words on the validation split, keeps the checkpoint of
+the lowest validation CER, and goes on from the last checkpoint when started again.
+"""
+
+import json
+import logging
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import datasets
+import torch
+from transformers import HfArgumentParser, Trainer, TrainingArguments, set_seed
+from transformers.trainer_utils import get_last_checkpoint
+
+from hwr_hf.data.augmentation import Augmentation
+from hwr_hf.data.batching import WidthBucketSampler
+from hwr_hf.data.collator import LineCollator
+from hwr_hf.data.iam import load_iam
+from hwr_hf.data.preparation import PreparedLines, fitting_lines, prepare_lines
+from hwr_hf.learning_curve import draw_learning_curve
+from hwr_hf.metrics import make_compute_metrics
+from hwr_hf.resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
+from hwr_hf.resnet_bilstm.image_processing_resnet_bilstm import ResNetBiLstmImageProcessor
+from hwr_hf.resnet_bilstm.modeling_resnet_bilstm import ResNetBiLstmForCTC
+from hwr_hf.resnet_bilstm.processing_resnet_bilstm import ResNetBiLstmProcessor
+from hwr_hf.resnet_bilstm.tokenization_resnet_bilstm import ResNetBiLstmTokenizer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class DataArguments:
+    """What to train on."""
+
+    iam: str = field(metadata={"help": "Folder with IAM's lines.tgz, words.tgz and ascii.tgz."})
+    units: list[str] = field(
+        default_factory=lambda: ["lines", "words"],
+        metadata={"help": "Kinds of images: lines, words or both."},
+    )
+    repeats: list[int] = field(
+        default_factory=lambda: [3, 1],
+        metadata={"help": "How often an epoch shows each image of the unit in the same place."},
+    )
+    split: str = field(default="aachen", metadata={"help": "IAM's split by writers."})
+    deskew: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": "Deskew methods that the training images are prepared with, each image once "
+            "with each: none, line, moment. Default: the image processor's own."
+        },
+    )
+    augment: bool = field(default=True, metadata={"help": "Change training images at random."})
+    on_too_long: str = field(
+        default="error", metadata={"help": "error or skip: texts too long for their image."}
+    )
+    max_train_samples: int | None = field(
+        default=None, metadata={"help": "Train on this many images of each unit, for a trial."}
+    )
+    max_eval_samples: int | None = field(
+        default=None, metadata={"help": "Evaluate on this many images of each unit, for a trial."}
+    )
+    preparation_processes: int = field(
+        default=2, metadata={"help": "Processes that prepare the images before training."}
+    )
+
+
+@dataclass
+class ModelArguments:
+    """What to train."""
+
+    model: str | None = field(
+        default=None, metadata={"help": "Folder or Hub name to go on from; default: from scratch."}
+    )
+    preset: str = field(
+        default="small", metadata={"help": "Size when training from scratch: small or base."}
+    )
+    config_overrides: str | None = field(
+        default=None,
+        metadata={"help": 'Changes to the preset as JSON, e.g. \'{"num_lstm_layers": 3}\'.'},
+    )
+
+
+@dataclass
+class RecognitionTrainingArguments(TrainingArguments):
+    """`TrainingArguments` with this model's defaults."""
+
+    output_dir: str = field(default="runs/recogniser", metadata={"help": "Checkpoints and log."})
+    batch_columns: int = field(
+        default=10240,
+        metadata={"help": "Image columns of a batch, padding included: 16 lines or 80 words."},
+    )
+    max_steps: int = field(default=6000, metadata={"help": "Optimizer steps."})
+    learning_rate: float = field(default=1.2e-3, metadata={"help": "Peak learning rate."})
+    lr_scheduler_type: str = field(default="cosine", metadata={"help": "Decay of the rate."})
+    warmup_steps: float = field(default=300, metadata={"help": "Steps of linear warm-up."})
+    weight_decay: float = field(default=0.01, metadata={"help": "AdamW's weight decay."})
+    max_grad_norm: float = field(default=5.0, metadata={"help": "Gradient clipping."})
+    per_device_eval_batch_size: int = field(default=16, metadata={"help": "Images per batch."})
+    eval_strategy: str = field(default="steps", metadata={"help": "When to evaluate."})
+    eval_steps: float = field(default=500, metadata={"help": "Steps between evaluations."})
+    save_strategy: str = field(default="steps", metadata={"help": "When to save."})
+    save_steps: float = field(default=500, metadata={"help": "Steps between checkpoints."})
+    save_total_limit: int | None = field(default=2, metadata={"help": "Checkpoints to keep."})
+    logging_steps: float = field(default=50, metadata={"help": "Steps between log lines."})
+    load_best_model_at_end: bool = field(default=True, metadata={"help": "Keep the best."})
+    metric_for_best_model: str | None = field(
+        default=None, metadata={"help": "Default: CER of the first unit's validation images."}
+    )
+    greater_is_better: bool | None = field(default=False, metadata={"help": "A CER is an error."})
+    report_to: str = field(default="tensorboard", metadata={"help": "Where metrics go."})
+    remove_unused_columns: bool = field(default=False, metadata={"help": "The collator needs all."})
+    label_names: list[str] | None = field(
+        default_factory=lambda: ["labels"], metadata={"help": "Inputs that are labels."}
+    )
+    dataloader_num_workers: int = field(default=1, metadata={"help": "Augmenting processes."})
+    restart: bool = field(
+        default=False, metadata={"help": "Begin anew although output_dir holds a checkpoint."}
+    )
+
+
+class RecognitionTrainer(Trainer):
+    """`Trainer` on batches of like width; the train dataset is a `PreparedLines`."""
+
+    def get_train_dataloader(self) -> torch.utils.data.DataLoader:
+        sampler = WidthBucketSampler(
+            self.train_dataset.widths, self.args.batch_columns, seed=self.args.seed
+        )
+        loader = torch.utils.data.DataLoader(
+            self.train_dataset,
+            batch_sampler=sampler,
+            collate_fn=self.data_collator,
+            num_workers=self.args.dataloader_num_workers,
+            pin_memory=self.args.dataloader_pin_memory and torch.cuda.is_available(),
+        )
+        return self.accelerator.prepare(loader)
+
+
+def make_trainer(
+    data: DataArguments, model_arguments: ModelArguments, args: RecognitionTrainingArguments
+) -> RecognitionTrainer:
+    """Model, processor and datasets put together.
+
+    Raises:
+        ValueError: Arguments contradict each other, or a text does not fit its image.
+    """
+    if len(data.units) != len(data.repeats):
+        raise ValueError(
+            f"--units {' '.join(data.units)} and --repeats {' '.join(map(str, data.repeats))} differ "
+            "in number: give one repeat for each unit."
+        )
+    model, processor = make_model(model_arguments)
+    train_parts, evaluation_datasets = [], {}
+    for unit, repeats in zip(data.units, data.repeats, strict=True):
+        # A line's text is right whatever its flag says; a wrongly segmented word is cut wrongly.
+        segmentation = "ok" if unit == "words" else "all"
+        splits = load_iam(data.iam, unit=unit, split=data.split, segmentation=segmentation)
+        train = _first(splits["train"], data.max_train_samples)
+        for method in data.deskew or [None]:
+            prepared = prepare_lines(
+                train, processor.image_processor, method, data.preparation_processes
+            )
+            fitting = fitting_lines(prepared, processor.tokenizer, model, data.on_too_long)
+            train_parts += [fitting] * repeats
+        evaluation = _first(splits["validation"], data.max_eval_samples)
+        evaluation = prepare_lines(
+            evaluation, processor.image_processor, num_proc=data.preparation_processes
+        )
+        evaluation = fitting_lines(evaluation, processor.tokenizer, model, "skip").sort("width")
+        evaluation_datasets[unit] = PreparedLines(
+            evaluation, processor.tokenizer, model.config.column_stride
+        )
+    if args.metric_for_best_model == "loss":  # what TrainingArguments puts in place of None
+        args.metric_for_best_model = f"eval_{data.units[0]}_cer"
+    return RecognitionTrainer(
+        model=model.to(memory_format=torch.channels_last),
+        args=args,
+        processing_class=processor,
+        data_collator=LineCollator(processor.image_processor),
+        train_dataset=PreparedLines(
+            datasets.concatenate_datasets(train_parts),
+            processor.tokenizer,
+            model.config.column_stride,
+            Augmentation() if data.augment else None,
+            args.seed,
+        ),
+        eval_dataset=evaluation_datasets,
+        compute_metrics=make_compute_metrics(processor.tokenizer),
+        preprocess_logits_for_metrics=lambda logits, labels: logits.argmax(-1),
+    )
+
+
+def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiLstmProcessor]:
+    """A recogniser and its processor, new or from a checkpoint.
+
+    Raises:
+        ValueError: The preset is unknown or the overrides are not a JSON object.
+    """
+    if arguments.model is not None:
+        model = ResNetBiLstmForCTC.from_pretrained(arguments.model, dtype=torch.float32)
+        return model, ResNetBiLstmProcessor.from_pretrained(arguments.model)
+    presets = {"small": ResNetBiLstmConfig.small, "base": ResNetBiLstmConfig.base}
+    if arguments.preset not in presets:
+        raise ValueError(f"--preset {arguments.preset} is not known: use {' or '.join(presets)}.")
+    overrides = json.loads(arguments.config_overrides or "{}")
+    if not isinstance(overrides, dict):
+        raise ValueError("--config_overrides needs a JSON object such as '{\"num_lstm_layers\": 3}'.")
+    processor = ResNetBiLstmProcessor(ResNetBiLstmImageProcessor(), ResNetBiLstmTokenizer())
+    return ResNetBiLstmForCTC(presets[arguments.preset](**overrides)), processor
+
+
+def train(
+    data: DataArguments, model: ModelArguments, args: RecognitionTrainingArguments
+) -> RecognitionTrainer:
+    """Trains, goes on from the last checkpoint if there is one, and saves model, log and curve.
+
+    Returns:
+        The trainer, holding the best model.
+    """
+    set_seed(args.seed)
+    trainer = make_trainer(data, model, args)
+    checkpoint = None
+    if not args.restart and Path(args.output_dir).is_dir():
+        checkpoint = get_last_checkpoint(args.output_dir)
+    if checkpoint is not None:
+        logger.warning("Going on from %s (--restart begins anew).", checkpoint)
+    trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.save_model()
+    trainer.save_state()
+    if trainer.is_world_process_zero():
+        draw_learning_curve(trainer.state.log_history, Path(args.output_dir) / "learning_curve.png")
+    return trainer
+
+
+def main(argv: list[str] | None = None) -> int:
+    """`hwr-hf train`: exit code 0 when trained, 2 when the arguments or the data do not fit."""
+    parser = HfArgumentParser(
+        (DataArguments, ModelArguments, RecognitionTrainingArguments),
+        prog="hwr-hf train",
+        description="Train a recogniser on IAM. Started again with the same --output_dir, it goes "
+        "on where it stopped.",
+    )
+    data, model, args = parser.parse_args_into_dataclasses(argv)
+    try:
+        train(data, model, args)
+    except ValueError as error:
+        print(f"hwr-hf train: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _first(dataset: datasets.Dataset, count: int | None) -> datasets.Dataset:
+    return dataset if count is None else dataset.select(range(min(count, len(dataset))))

@@ -1,0 +1,15 @@
+"""Images of text that the tests draw themselves, in the font that comes with PIL."""
+
+from PIL import Image, ImageDraw, ImageFont
+
+
+def draw_text_line(
+    text: str, font_size: int = 32, margin: int = 8, ink: int = 0, paper: int = 255
+) -> Image.Image:
+    """Grey image (mode L) of one line of print, cut to the text with a margin in pixels."""
+    font = ImageFont.load_default(size=font_size)
+    left, top, right, bottom = font.getbbox(text or " ")
+    size = (round(right - left) + 2 * margin, round(bottom - top) + 2 * margin)
+    image = Image.new("L", size, paper)
+    ImageDraw.Draw(image).text((margin - left, margin - top), text, fill=ink, font=font)
+    return image

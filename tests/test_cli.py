@@ -1,0 +1,199 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from drawing import draw_text_line
+
+from hwr_hf.cli import find_images, main
+
+TEXTS = {"one.png": "a house", "two.jpg": "the cat sat on the mat", "sub/three.png": "it"}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Folder `scans` of three images, one in a sub-folder, and a text file; the working folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scans" / "sub").mkdir(parents=True)
+    for name, text in TEXTS.items():
+        draw_text_line(text).save(tmp_path / "scans" / name)
+    (tmp_path / "scans" / "notes.txt").write_text("no image")
+    return tmp_path
+
+
+@pytest.fixture
+def read(tiny_model_dir, capsys):
+    """Run `hwr-hf read` with the tiny model: exit code, standard output, standard error."""
+
+    def run(*arguments):
+        code = main(["read", "--model", str(tiny_model_dir), "--device", "cpu", *arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def test_one_image_prints_its_text_alone(folder, read):
+    code, out, _ = read("scans/one.png")
+    assert code == 0
+    assert out.count("\n") == 1
+    assert "\t" not in out
+
+
+def test_folder_prints_name_and_text_of_each_image(folder, read):
+    code, out, _ = read("scans")
+    assert code == 0
+    lines = out.splitlines()
+    assert [line.split("\t")[0] for line in lines] == [
+        "scans/one.png",
+        "scans/two.jpg",
+        "scans/sub/three.png",
+    ]
+    assert lines[0].split("\t")[1] == read("scans/one.png")[1].rstrip("\n")
+
+
+def test_batch_size_does_not_change_the_output(folder, read):
+    assert read("scans", "--batch-size", "1")[1] == read("scans", "--batch-size", "3")[1]
+
+
+def test_json_lines_hold_text_score_and_words_with_boxes(folder, read):
+    code, out, _ = read("--json", "scans")
+    assert code == 0
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert len(rows) == 3
+    for row in rows:
+        assert row.keys() == {"file", "text", "score", "words"}
+        assert 0 <= row["score"] <= 1
+        assert [word["text"] for word in row["words"]] == row["text"].split()
+        assert all(len(word["box"]) == 4 for word in row["words"])
+
+
+def test_broken_and_missing_files_are_named_and_the_rest_is_read(folder, read):
+    (folder / "scans" / "empty.png").touch()
+    code, out, err = read("scans", "gone.png")
+    assert code == 1
+    assert len(out.splitlines()) == 3
+    assert "cannot read scans/empty.png: cannot identify image file" in err
+    assert "cannot read gone.png: no such file" in err
+    assert "Traceback" not in err
+
+
+def test_image_the_pipeline_refuses_costs_only_itself(folder, read, monkeypatch):
+    from hwr_hf import cli
+
+    load_pipeline = cli._load_pipeline
+
+    def picky_pipeline(arguments):
+        reader = load_pipeline(arguments)
+
+        def read_narrow(images, **options):
+            if any(image.width > 200 for image in images):
+                raise RuntimeError("too wide")
+            return reader(images, **options)
+
+        return read_narrow
+
+    monkeypatch.setattr(cli, "_load_pipeline", picky_pipeline)
+    code, out, err = read("scans")
+    assert code == 1
+    assert [line.split("\t")[0] for line in out.splitlines()] == [
+        "scans/one.png",
+        "scans/sub/three.png",
+    ]
+    assert "cannot read scans/two.jpg: too wide" in err
+
+
+def test_nothing_matched_is_a_usage_error(folder, read):
+    code, out, err = read("scans/*.gif")
+    assert (code, out) == (2, "")
+    assert "No image in scans/*.gif. Give image files, folders" in err
+
+
+@pytest.mark.parametrize(
+    ("path", "files"),
+    [
+        pytest.param(
+            "scans",
+            ["scans/one.png", "scans/two.jpg", "scans/sub/three.png"],
+            id="folder-with-its-sub-folders",
+        ),
+        pytest.param("scans/*.png", ["scans/one.png"], id="pattern"),
+        pytest.param(
+            "scans/**/*.png", ["scans/one.png", "scans/sub/three.png"], id="recursive-pattern"
+        ),
+        pytest.param("scans/notes.txt", ["scans/notes.txt"], id="named-file-of-any-suffix"),
+    ],
+)
+def test_find_images(folder, path, files):
+    assert find_images([path]) == (files, [])
+
+
+def test_find_images_names_each_file_once_and_what_matches_nothing(folder):
+    found = find_images(["scans/one.png", "scans/*.png", "nowhere", "scans/sub/*.tif"])
+    assert found == (["scans/one.png"], ["nowhere", "scans/sub/*.tif"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param([], "required: command", id="no-command"),
+        pytest.param(["reed", "x.png"], "invalid choice: 'reed'", id="unknown-command"),
+        pytest.param(["read"], "required: PATH", id="no-path"),
+        pytest.param(["read", "x", "--batch-size", "0"], "use 1 or more", id="no-batch"),
+        pytest.param(["evaluate", "--iam", "x"], "required: --output", id="no-output"),
+    ],
+)
+def test_wrong_call_exits_with_2_and_says_why(arguments, message, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param(
+            ["--model", "no/such/folder"], "no model folder no/such/folder", id="no-model"
+        ),
+        pytest.param(["--model", "scans"], "config.json is missing", id="folder-without-model"),
+        pytest.param(["--device", "warp"], "device 'warp' is not there", id="no-such-device"),
+    ],
+)
+def test_user_mistakes_get_a_sentence_and_no_stack_trace(folder, read, options, message):
+    code, out, err = read("scans/one.png", *options)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_help_teaches_commands_and_examples(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["--help"])
+    assert exit_.value.code == 0
+    out = capsys.readouterr().out
+    assert all(f"hwr-hf {command}" in out for command in ("read", "train", "evaluate"))
+
+
+@pytest.mark.parametrize("command", ["read", "evaluate"])
+def test_help_of_a_command_gives_examples(command, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main([command, "--help"])
+    assert exit_.value.code == 0
+    assert f"examples:\n  hwr-hf {command} " in capsys.readouterr().out
+
+
+def test_module_runs_as_the_command():
+    ran = subprocess.run(
+        [sys.executable, "-m", "hwr_hf", "--version"], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.startswith("hwr-hf ")
+
+
+def test_train_gets_its_own_arguments(monkeypatch):
+    from hwr_hf import training
+
+    given = []
+    monkeypatch.setattr(training, "main", lambda argv: given.extend(argv))
+    assert main(["train", "--output_dir", "runs/x"]) == 0
+    assert given == ["--output_dir", "runs/x"]
