@@ -190,6 +190,14 @@ def test_module_runs_as_the_command():
     assert ran.stdout.startswith("hwr-hf ")
 
 
+def test_missing_library_is_named_with_the_command_that_installs_it(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "hwr_hf.training", None)
+    assert main(["train"]) == 2
+    assert "hwr_hf.training is not installed. Run: pip install 'hwr_hf[train]'" in (
+        capsys.readouterr().err
+    )
+
+
 def test_train_gets_its_own_arguments(monkeypatch):
     from hwr_hf import training
 

@@ -109,11 +109,11 @@ def test_bootstrap_interval_needs_a_writer_for_every_line():
 
 def test_compute_metrics_collapses_predictions_and_keeps_double_letters_of_labels():
     tokenizer = ResNetBiLstmTokenizer()
-    h, e, l, o = tokenizer.convert_tokens_to_ids(list("helo"))
+    h, e, el, o = tokenizer.convert_tokens_to_ids(list("helo"))
     evaluation = SimpleNamespace(
         # "hello" spelt with a blank between the two l; "helo", whose second l is only held.
-        predictions=np.array([[h, h, e, l, 0, l, o, -100], [h, e, e, l, l, o, -100, -100]]),
-        label_ids=np.array([[h, e, l, l, o], [h, e, l, o, -100]]),
+        predictions=np.array([[h, h, e, el, 0, el, o, -100], [h, e, e, el, el, o, -100, -100]]),
+        label_ids=np.array([[h, e, el, el, o], [h, e, el, o, -100]]),
     )
     assert make_compute_metrics(tokenizer)(evaluation) == {"cer": 0.0, "wer": 0.0}
 

@@ -39,6 +39,7 @@ examples:
   hwr-hf evaluate --iam iam/ --output results/validation.json
 
 An image shows one line or one word. Cut pages into lines first.
+HWR_HF_TRACEBACK=1 hwr-hf ... shows where in the program an error arose.
 """
 READ_EXAMPLES = """\
 examples:
@@ -70,16 +71,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _train(argv[1:])
         arguments = _parser().parse_args(argv, argparse.Namespace(argv=argv))
         return arguments.command(arguments)
-    except (ValueError, OSError, ImportError) as error:
-        if isinstance(error, BrokenPipeError):  # the reader of our output has left, as in `| head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return SOME_FAILED
-        if os.environ.get("HWR_HF_TRACEBACK"):
-            raise
-        print(f"hwr-hf: error: {error}", file=sys.stderr)
-        return USAGE
+    except BrokenPipeError:  # the reader of our output has left, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SOME_FAILED
+    except ModuleNotFoundError as error:
+        return _complain(f"{error.name} is not installed. Run: pip install 'hwr_hf[train]'")
+    except (ValueError, OSError) as error:
+        return _complain(error)
     except KeyboardInterrupt:
         return 130  # 128 + SIGINT, as shells report it
+
+
+def _complain(reason: object) -> int:
+    if os.environ.get("HWR_HF_TRACEBACK"):
+        raise  # the exception being handled, with its stack
+    print(f"hwr-hf: error: {reason}", file=sys.stderr)
+    return USAGE
 
 
 def find_images(paths: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -150,7 +157,7 @@ def _read(arguments: argparse.Namespace) -> int:
             for file, output in _read_batch(reader, batch, fail, return_words=arguments.json):
                 if arguments.json:
                     line = json.dumps(_json_line(file, output), ensure_ascii=False)
-                elif len(files) > 1:
+                elif len(files) + len(unmatched) > 1:
                     line = f"{file}\t{output['generated_text']}"
                 else:
                     line = output["generated_text"]
@@ -172,21 +179,21 @@ def _read_batch(
             with Image.open(file) as image:
                 image.load()
                 opened[file] = image
-        except Exception as error:  # noqa: BLE001 PIL's plugins raise nearly anything on bad files
+        except Exception as error:  # PIL's plugins raise nearly anything on bad files
             fail(file, error)
     if not opened:
         return
     try:
         outputs = reader(list(opened.values()), batch_size=len(opened), **options)
-    except Exception as error:  # noqa: BLE001 one image must not cost the others their text
+    except Exception as error:  # one image must not cost the others their text
         if len(opened) == 1:
             fail(next(iter(opened)), error)
             return
         for file in opened:
             yield from _read_batch(reader, [file], fail, **options)
         return
-    for file, output in zip(opened, outputs):
-        yield file, output[0] if isinstance(output, list) else output
+    for file, output in zip(opened, outputs, strict=True):
+        yield file, output[0]
 
 
 def _json_line(file: str, output: dict) -> dict:

@@ -271,7 +271,7 @@ def write_worst_lines(
     page = PAGE.substitute(
         title=f"Worst {len(worst)} of {len(result.rows)} lines",
         summary=html.escape(
-            f"{result.model}: CER {result.cer:.2%}, WER {result.wer:.2%}. Coloured characters differ."
+            f"{result.model}: CER {result.cer:.2%}, WER {result.wer:.2%}. Marked characters differ."
         ),
         entries="\n".join(entries),
     )
@@ -377,11 +377,11 @@ def _read(
     texts: dict[int, str] = {}
     bar = tqdm(total=len(rows), unit="line", disable=not progress)
     with torch.inference_mode(), autocast, bar:
-        for batch, (readable, inputs) in zip(batches, loader):
+        for batch, (readable, inputs) in zip(batches, loader, strict=True):
             if readable:
                 logits = model(**inputs.to(model.device)).logits  # (batch, frames, vocab_size)
                 paths = logits.argmax(dim=-1).tolist()  # (batch, frames)
-                texts.update(zip(readable, processor.tokenizer.batch_decode(paths)))
+                texts.update(zip(readable, processor.tokenizer.batch_decode(paths), strict=True))
             bar.update(len(batch))
     return texts
 
@@ -390,7 +390,7 @@ def _prepare(items: list[tuple[int, Image.Image | None]], processor):
     readable = [(row, image) for row, image in items if image is not None]
     if not readable:
         return [], None
-    rows, images = zip(*readable)
+    rows, images = zip(*readable, strict=True)
     return list(rows), processor(images=list(images), return_tensors="pt")
 
 

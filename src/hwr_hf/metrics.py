@@ -58,7 +58,7 @@ def edit_counts(references: Sequence[str], predictions: Sequence[str]) -> EditCo
             f"{len(references)} references cannot be compared with {len(predictions)} predictions. "
             "Give one prediction for each reference, in the same order."
         )
-    characters = [(r.strip(), p.strip()) for r, p in zip(references, predictions)]
+    characters = [(r.strip(), p.strip()) for r, p in zip(references, predictions, strict=True)]
     words = [(r.split(), p.split()) for r, p in characters]
     return EditCounts(
         character_edits=np.array([Levenshtein.distance(r, p) for r, p in characters], dtype=int),

@@ -57,7 +57,9 @@ def test_min_ctc_frames_is_one_each_and_a_blank_between_equals(labels, frames):
     assert min_ctc_frames(labels) == frames
 
 
-@pytest.mark.parametrize("as_type", [torch.Tensor.numpy, torch.Tensor.clone], ids=["numpy", "torch"])
+@pytest.mark.parametrize(
+    "as_type", [torch.Tensor.numpy, torch.Tensor.clone], ids=["numpy", "torch"]
+)
 def test_greedy_decode_collapses_the_best_path(as_type):
     assert greedy_decode(as_type(one_hot_logits([2, 2, 0, 2, 3]))) == [2, 2, 3]
 

@@ -70,8 +70,8 @@ def load_iam(
             fixed seed, `train` and `test` only. It leaks: most test words come from lines and
             nearly all from writers seen in training, so set it beside nothing but itself; cut a
             validation set off `train` with `train_test_split`.
-        text: `"natural"`: as written (`one, but it's a start.`). `"tokens"`: IAM's tokens, a space
-            between each (`one , but it 's a start .`). A word's text is its token either way.
+        text: `"natural"`: as written (`no, that's her hat.`). `"tokens"`: IAM's tokens, a space
+            between each (`no , that 's her hat .`). A word's text is its token either way.
         lowercase: Lower-case the text.
         segmentation: `"all"`, or `"ok"` to leave out what IAM flags as wrongly cut into words.
             Line images and texts are right either way, and published results are on all.
@@ -124,8 +124,13 @@ def load_iam(
     except datasets.exceptions.DatasetGenerationError as error:
         # The library's wrapper says only 'An error occurred while generating the dataset'
         raise error.__cause__ or error from None
-    dataset = builder.as_dataset()
-    for name in dataset:
+    dataset = datasets.DatasetDict()
+    for name, info in builder.info.splits.items():
+        if info.num_examples > 0:
+            dataset[name] = builder.as_dataset(name)
+        else:  # as_dataset raises: 'Instruction "test" corresponds to no data!'
+            features = builder.info.features
+            dataset[name] = datasets.Dataset.from_dict({key: [] for key in features}, features)
         log_path = Path(builder.cache_dir, _skipped_file(name))
         report_skipped(name, _read_skipped(log_path), log_path, on_missing)
     return dataset

@@ -130,7 +130,7 @@ def image_fault(content: bytes) -> str | None:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
     except DECODER_ERRORS as error:
-        return f"does not decode: {error}"
+        return f"does not decode: {' '.join(str(error).split())}"  # one line of the log
     return None
 
 

@@ -56,14 +56,13 @@ def load_hub_copy(
                 f"{name} has the columns {', '.join(columns)}; needed are image and text."
             )
         kept = [column for column in COLUMNS if column in columns]
-        # Undecoded, so that the stored bytes pass through
-        copy = copy.select_columns(kept).cast_column("image", datasets.Image(decode=False))
-        copy = copy.map(
+        features = {"id": datasets.Value("string")} | {name: copy.features[name] for name in kept}
+        copies[split] = copy.select_columns(kept).map(
             _example,
             with_indices=True,
             fn_kwargs={"split": split, "detokenized": detokenized, "lowercase": lowercase},
+            features=datasets.Features(features),
         )
-        copies[split] = copy.cast_column("image", datasets.Image())
     return copies
 
 

@@ -1,8 +1,8 @@
 """IAM's ASCII files in, labelled rows and running text out.
 
 `lines.txt` and `words.txt` hold one image a row, `forms.txt` the writer of each form. IAM keeps the
-tokens of the LOB corpus apart (`one|,|but|it|'s`); `detokenize` puts them together as they stand
-on the page (`one, but it's`).
+tokens of the LOB corpus apart (`no|,|that|'s`); `detokenize` puts them together as they stand
+on the page (`no, that's`).
 Format: U. Marti and H. Bunke, The IAM-database, IJDAR 5 (2002) 39-46,
 https://doi.org/10.1007/s100320200071
 """
@@ -31,7 +31,7 @@ class IamRow:
         id: `a01-000u-00` for a line, `a01-000u-00-00` for a word.
         segmentation_ok: False for IAM's flag `err` (`er` in some copies): the line's words were
             cut wrongly. Its transcription is right all the same.
-        tokens: The transcription. A token can hold spaces (`M Ps`); a word has one token.
+        tokens: The transcription. A token can hold spaces (`B B C`); a word has one token.
     """
 
     id: str
@@ -61,7 +61,8 @@ def parse_rows(text: str, unit: str) -> dict[str, IamRow]:
     box is `-1 -1 -1 -1` is as good as any.
 
     Raises:
-        ValueError: A row has too few columns, an unknown flag or no id of the unit; or there is no row.
+        ValueError: There is no row, or one with too few columns, an unknown flag, or no id of the
+            unit.
     """
     rows = {}
     for number, line in enumerate(text.splitlines(), start=1):
@@ -106,8 +107,8 @@ def natural_texts(rows: Iterable[IamRow]) -> dict[str, str]:
 def detokenize(tokens: Sequence[str]) -> str:
     """Tokens of a single line joined as they are written.
 
-    >>> detokenize(["one", ",", "but", "it", "'s", "a", "start", "."])
-    "one, but it's a start."
+    >>> detokenize(["no", ",", "that", "'s", "her", "hat", "."])
+    "no, that's her hat."
     """
     return detokenize_lines([tokens])[0]
 

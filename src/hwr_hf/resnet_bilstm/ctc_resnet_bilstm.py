@@ -8,7 +8,7 @@ Reference: Graves et al. (2006), https://doi.org/10.1145/1143844.1143891
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ def ctc_collapse(path: Iterable[int], blank_id: int = 0) -> list[int]:
 
 def min_ctc_frames(labels: Sequence[int]) -> int:
     """Fewest frames that can spell `labels`: one each, and a blank between equal neighbours."""
-    return len(labels) + sum(left == right for left, right in zip(labels, labels[1:]))
+    return len(labels) + sum(left == right for left, right in pairwise(labels))
 
 
 def greedy_decode(logits: np.ndarray | torch.Tensor, blank_id: int = 0) -> list[int]:
@@ -59,7 +59,8 @@ def ctc_log_probability(
         Natural logarithm, at most 0; `-inf` when the frames are too few for the labels.
 
     Raises:
-        ValueError: `logits` is not two-dimensional, or a label is the blank or not in the vocabulary.
+        ValueError: `logits` is not two-dimensional, or a label is the blank or no id of the
+            vocabulary.
     """
     log_probabilities = _log_probabilities(logits)  # (frames, vocab_size)
     num_frames, vocab_size = log_probabilities.shape
@@ -152,7 +153,7 @@ def ctc_segment_log_posteriors(
         blank_id: Id of the CTC blank.
 
     Returns:
-        Natural logarithm for each segment, at most 0; `-inf` if the frames are too few for the labels.
+        Natural logarithm for each segment, at most 0; `-inf` if the frames are too few.
 
     Raises:
         ValueError: As `ctc_log_probability`.
@@ -184,8 +185,8 @@ def _log_any_between(
     """Log-probability of all labellings `labels[:start]`, anything, `labels[end:]`.
 
     Args:
-        arrivals: `(frames, labels)`: label `n` begins at frame `t`, and what is before it is right.
-        departures: `(frames, labels)`: label `n` ends with frame `t`, and what is after it is right.
+        arrivals: `(frames, labels)`: label `n` begins at frame `t`, all before it being right.
+        departures: `(frames, labels)`: label `n` ends with frame `t`, all after it being right.
     """
     num_frames = len(log_probabilities)
     # After n frames, either the last label before the gap still lasts, or anything may have come.
@@ -208,7 +209,9 @@ def _log_any_between(
     return float(np.logaddexp.reduce(log_before[:-1] + departures[:, end]))
 
 
-def _log_arrivals(log_probabilities: np.ndarray, labels: Sequence[int], blank_id: int) -> np.ndarray:
+def _log_arrivals(
+    log_probabilities: np.ndarray, labels: Sequence[int], blank_id: int
+) -> np.ndarray:
     """Log-probability that exactly the labels before it are spelt when a label begins.
 
     Returns:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .image_processing_resnet_bilstm import ResNetBiLstmImageProcessor  # noqa: F401
     from .modeling_resnet_bilstm import ResNetBiLstmForCTC  # noqa: F401
     from .pipeline_resnet_bilstm import ResNetBiLstmPipeline  # noqa: F401
+    from .tokenization_resnet_bilstm import ResNetBiLstmTokenizer  # noqa: F401
 
 MODEL_AUTO_MAP = {
     "AutoConfig": "configuration_resnet_bilstm.ResNetBiLstmConfig",
@@ -67,7 +68,7 @@ class HubFolderMixin:
         if kwargs.get("is_main_process", True):
             complete_hub_folder(save_directory)
         if push_to_hub:
-            # The library uploads before the folder is complete; this saves once more, and all of it.
+            # The library uploads before the folder is complete; this saves and uploads all of it.
             repo_id = hub_kwargs.pop("repo_id", Path(save_directory).name)
             self.push_to_hub(repo_id, **hub_kwargs)
         return saved

@@ -3,8 +3,8 @@
 In: images of handwritten words or lines, anything `to_grey` takes. Out: `pixel_values` float32
 `(batch, channels, height, width)` and `pixel_mask` int64 `(batch, width)`, 1 = real column.
 
-Two set-ups: one grey channel of fixed height, width in proportion (the default), or the 224x224 squash to
-three channels of Ma (2023), https://doi.org/10.5220/0012801000003885:
+Two set-ups: one grey channel of fixed height, width in proportion (the default), or the 224x224
+squash to three channels of Ma (2023), https://doi.org/10.5220/0012801000003885, with
 `size={"height": 224, "width": 224}, num_channels=3, deskew_method="moment", num_deskew_passes=2`.
 """
 
@@ -24,7 +24,6 @@ from .image_transforms_resnet_bilstm import (
     to_grey,
 )
 
-
 NORMALIZATIONS = ("image", "channel")
 MIN_STD = 1e-3  # of values in [0, 1]; less is an empty page and rounding, which normalises to zeros
 
@@ -32,7 +31,8 @@ MIN_STD = 1e-3  # of values in [0, 1]; less is an empty page and rounding, which
 class ResNetBiLstmImageProcessorKwargs(ImagesKwargs, total=False):
     """Options of the ResNet-BiLSTM image processors, beside those of every image processor.
 
-    `size` is `{"height": int}`, width in proportion, or `{"height": int, "width": int}`, stretched to fit.
+    `size` is `{"height": int}`, width in proportion, or `{"height": int, "width": int}`, stretched
+    to fit.
 
     Args:
         do_deskew: Straighten the writing.
@@ -40,13 +40,14 @@ class ResNetBiLstmImageProcessorKwargs(ImagesKwargs, total=False):
         num_deskew_passes: Passes of `"moment"`; `"line"` takes one, and 0 switches both off.
         do_crop: Cut the empty margins off.
         num_channels: Copies of the grey channel.
-        normalization: `"image"`, z-score by the mean and deviation of the line itself, or `"channel"`, by
-            `image_mean` and `image_std`, given for values in `[0, 1]`.
+        normalization: `"image"`, z-score by the mean and deviation of the line itself, or
+            `"channel"`, by `image_mean` and `image_std`, given for values in `[0, 1]`.
         max_width: Most columns of a line; a longer one is squashed.
         on_too_wide: `"warn"` or `"error"` when a line must be squashed.
         pad_to_multiple_of: The padded width is a multiple of this.
-        return_to_original: Also return `to_original`, float32 `(batch, 2, 3)`: the affine from coordinates in
-            `pixel_values` to those in the upright original image, pixel `i` covering `[i, i + 1)`.
+        return_to_original: Also return `to_original`, float32 `(batch, 2, 3)`: the affine from
+            coordinates in `pixel_values` to those in the upright original image, where pixel `i`
+            covers `[i, i + 1)`.
     """
 
     do_deskew: bool | None
@@ -89,8 +90,8 @@ class LineImageProcessorMixin:
         size = SizeDict(**dict(size))
         if not set(dict(size)) <= {"height", "width"} or not size.height or size.height < 1:
             raise ValueError(
-                f'size must be {{"height": int}} or {{"height": int, "width": int}} with positive numbers, '
-                f"got {dict(size)}."
+                'size must be {"height": int} or {"height": int, "width": int} with positive '
+                f"numbers, got {dict(size)}."
             )
         kwargs = super()._standardize_kwargs(**kwargs)
         kwargs["size"] = size
@@ -125,8 +126,8 @@ class LineImageProcessorMixin:
             for name, value in (("image_mean", image_mean), ("image_std", image_std)):
                 if np.size(value) not in (1, num_channels) or value is None:
                     raise ValueError(
-                        f'normalization="channel" needs {name} with one number per channel ({num_channels}), '
-                        f"got {value!r}."
+                        f'normalization="channel" needs {name} with one number for each of '
+                        f"{num_channels} channels, got {value!r}."
                     )
             if np.min(image_std) <= 0:
                 raise ValueError(f"image_std must be positive, got {image_std!r}.")
@@ -135,7 +136,7 @@ class LineImageProcessorMixin:
         """Nothing is left to check after `_standardize_kwargs`."""
 
     def _prepare_image_like_inputs(self, images, **kwargs) -> list[np.ndarray]:
-        """Grey images. A line prepared before (no deskew, crop or resize) keeps its polarity too."""
+        """Grey images; a line prepared before (no deskew, crop or resize) keeps its polarity."""
         is_prepared = not (kwargs["do_deskew"] or kwargs["do_crop"] or kwargs["do_resize"])
         return [
             self.process_image(image, correct_polarity=not is_prepared)
@@ -179,8 +180,8 @@ class LineImageProcessorMixin:
             )
             if line.shape[0] != size.height:
                 raise ValueError(
-                    f"An image of {line.shape[0]} rows cannot stay as it is where {size.height} are needed. "
-                    f"Pass lines of height {size.height}, or do_resize=True."
+                    f"With do_resize=False an image must have {size.height} rows, "
+                    f"got {line.shape[0]}. Resize it before, or pass do_resize=True."
                 )
             lines.append(line)
             to_original.append(affine)
@@ -248,7 +249,7 @@ class ResNetBiLstmImageProcessorPil(LineImageProcessorMixin, PilBackend):
 
 
 def _flatten(images) -> Iterator:
-    """Single images out of one image, a batch array of four dimensions, or a list, nested or not."""
+    """Single images out of one image, an array of four dimensions, or a list, nested or not."""
     if isinstance(images, (list, tuple)) or getattr(images, "ndim", 0) == 4:
         for image in images:
             yield from _flatten(image)

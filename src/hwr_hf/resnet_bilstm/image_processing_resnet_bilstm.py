@@ -1,7 +1,7 @@
 """Image processor of ResNet-BiLSTM on torch tensors.
 
-In and out as in `image_processing_pil_resnet_bilstm`; the geometry is the same code, normalising and padding
-run in torch, on `device` where one is given.
+In and out as in `image_processing_pil_resnet_bilstm`; the geometry is the same code, normalising
+and padding run in torch, on `device` where one is given.
 """
 
 import numpy as np

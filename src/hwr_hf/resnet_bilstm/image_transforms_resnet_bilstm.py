@@ -1,18 +1,19 @@
-"""From any image of handwriting to one upright, deskewed, tightly cropped grey line of fixed height.
+"""From any image of handwriting to an upright, deskewed, tightly cropped grey line.
 
-In: a path, PIL image, numpy array or torch tensor. Out: `np.ndarray` uint8 `(height, width)`, 0 = ink,
-255 = paper, and the affine that leads from its coordinates back to the original image.
+In: a path, PIL image, numpy array or torch tensor. Out: `np.ndarray` uint8 `(height, width)`,
+0 = ink, 255 = paper, and the affine that leads from its coordinates back to the original image.
 
-An affine is a float matrix on `(x, y, 1)` in continuous pixel coordinates: pixel `i` covers `[i, i + 1)`.
-Angles are in degrees. Skew is positive when the line climbs to the right, slant when strokes lean to the right.
+An affine is a float matrix on `(x, y, 1)` in continuous pixel coordinates: pixel `i` covers
+`[i, i + 1)`. Angles are in degrees: skew is positive when the line climbs to the right, slant when
+the strokes lean to the right.
 
 References:
     Moment deskew: Ma (2023), https://doi.org/10.5220/0012801000003885
     Threshold: Otsu (1979), https://doi.org/10.1109/TSMC.1979.4310076
-    Skew by projection profile: Postl (1986), "Detection of linear oblique structures and skew scan in
-        digitized documents", ICPR, pp. 687-689
-    Slant by projection profile: Pastor, Toselli and Vidal (2004), "Projection profile based algorithm for
-        slant removal", ICIAR, LNCS 3212, pp. 183-190
+    Skew by projection profile: Postl (1986), "Detection of linear oblique structures and skew scan
+        in digitized documents", ICPR, pp. 687-689
+    Slant by projection profile: Pastor, Toselli and Vidal (2004), "Projection profile based
+        algorithm for slant removal", ICIAR, LNCS 3212, pp. 183-190
 """
 
 import math
@@ -21,7 +22,6 @@ import warnings
 
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
-
 
 MAX_SKEW = 15.0  # degrees
 MAX_SLANT = 45.0  # degrees
@@ -44,18 +44,19 @@ def to_grey(image, correct_polarity: bool = True) -> np.ndarray:
     """Greyscale image, dark ink on light paper.
 
     Args:
-        image: A path; a PIL image of any mode (its EXIF rotation is applied, transparency becomes white paper);
-            or an array or tensor of shape `(height, width)`, `(height, width, channels)` or
-            `(channels, height, width)` with 1 to 4 channels (L, LA, RGB, RGBA), boolean, integer, or
-            floating-point in `[0, 1]` or `[0, 255]`.
+        image: A path; a PIL image of any mode (its EXIF rotation is applied, transparency becomes
+            white paper); or an array or tensor of shape `(height, width)`,
+            `(height, width, channels)` or `(channels, height, width)` with 1 to 4 channels (L, LA,
+            RGB, RGBA): boolean, floating-point in `[0, 1]` or `[0, 255]`, or integer in `[0, 255]`
+            or, with 16 bits, `[0, 65535]`.
         correct_polarity: Turn light writing on dark paper into dark on light.
 
     Returns:
         uint8 array of shape `(height, width)`.
 
     Raises:
-        ValueError: The file is missing or broken, or the array is empty, of another shape, not finite or out
-            of range.
+        ValueError: The file is missing or broken, or the array is empty, of another shape, not
+            finite or out of range.
     """
     if isinstance(image, (str, os.PathLike)):
         grey = _read_grey(image)
@@ -104,8 +105,8 @@ def _array_to_grey(image) -> np.ndarray:
     array = np.asarray(image)
     if array.dtype.kind not in "buif":
         raise ValueError(
-            f"An image must be a path, a PIL image, or a numeric array or tensor, got {type(image).__name__} "
-            f"of dtype {array.dtype}."
+            "An image must be a path, a PIL image, or a numeric array or tensor, "
+            f"got {type(image).__name__} of dtype {array.dtype}."
         )
     if array.size == 0:
         raise ValueError(f"The image is empty: shape {array.shape}.")
@@ -113,8 +114,9 @@ def _array_to_grey(image) -> np.ndarray:
         array = np.moveaxis(array, 0, -1)
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] > 4):
         raise ValueError(
-            "An image must have shape (height, width), (height, width, channels) or (channels, height, width) "
-            f"with 1 to 4 channels, got {array.shape}. Pass the images of a batch as a list."
+            "An image must have shape (height, width), (height, width, channels) or "
+            f"(channels, height, width) with 1 to 4 channels, got {array.shape}. "
+            "Pass the images of a batch as a list."
         )
     array = _to_uint8(array)
     if array.ndim == 2:
@@ -149,8 +151,9 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
 def is_light_on_dark(image: np.ndarray) -> bool:
     """Whether a grey image shows light writing on dark paper.
 
-    Strokes are the thin minority: against its surroundings the image is skewed towards their side, whatever
-    the lighting. Where ink and paper are nearly even, as in a tight crop of bold letters, the border decides.
+    Strokes are the thin minority: against its surroundings the image is skewed towards their side,
+    whatever the lighting. Where ink and paper are nearly even, as in a tight crop of bold letters,
+    the border decides.
 
     Args:
         image: uint8 of shape `(height, width)`.
@@ -173,13 +176,14 @@ def is_light_on_dark(image: np.ndarray) -> bool:
 
 
 def otsu(image: np.ndarray) -> tuple[int, float, float]:
-    """Otsu's threshold with the mean grey level of the ink (at most the threshold) and of the paper (above it).
+    """Otsu's threshold, and the mean grey levels of the ink up to it and of the paper above it.
 
     Args:
         image: uint8 of shape `(height, width)`.
 
     Returns:
-        Threshold, ink level, paper level. An image of one grey level has no ink: the threshold is -1.
+        Threshold, ink level, paper level. An image of one grey level has no ink: the threshold is
+        -1.
     """
     counts = np.bincount(image.ravel(), minlength=256).astype(np.float64)
     dark, total = np.cumsum(counts), image.size
@@ -195,10 +199,13 @@ def otsu(image: np.ndarray) -> tuple[int, float, float]:
 
 
 def ink_mask(image: np.ndarray) -> np.ndarray:
-    """Boolean mask of the ink without isolated specks of one or two pixels; all False for an empty page.
+    """Boolean mask of the ink, without isolated specks of one or two pixels.
 
     Args:
         image: uint8 of shape `(height, width)`.
+
+    Returns:
+        Mask of the same shape, all False where no ink stands out by `MIN_CONTRAST` grey levels.
     """
     threshold, ink_level, paper_level = otsu(image)
     if paper_level - ink_level < MIN_CONTRAST:
@@ -218,7 +225,7 @@ def _paper_level(image: np.ndarray) -> int:
 
 
 def _reduce(image: np.ndarray, height: int) -> tuple[np.ndarray, int]:
-    """Average square blocks of pixels until the image is less than twice `height` high; also the block's side."""
+    """Average square blocks until less than twice `height` rows are left; also the block's side."""
     factor = max(1, image.shape[0] // height)
     if factor == 1:
         return image, 1
@@ -235,8 +242,8 @@ def moment_shear(image: np.ndarray) -> float:
         image: Grey image of shape `(height, width)`, 0 = ink, 255 = paper.
 
     Returns:
-        Between -1 and 1, negative when strokes lean to the right; 0.0 without ink. The bound matters for long
-        lines, where a slight climb makes mu11 huge.
+        Between -1 and 1, negative when strokes lean to the right; 0.0 without ink. The bound
+        matters for long lines, where a slight climb makes mu11 huge.
 
     Raises:
         ValueError: `image` is not two-dimensional.
@@ -259,8 +266,9 @@ def skew_angle(image: np.ndarray, max_angle: float = MAX_SKEW) -> float:
         max_angle: Largest angle searched, in degrees.
 
     Returns:
-        Degrees, positive when the line climbs to the right; 0.0 for a blank image. A short word tells little
-        about its baseline: below four times as wide as high the angle is shrunk, to 0.0 at twice.
+        Degrees, positive when the line climbs to the right; 0.0 for a blank image. A short word
+        tells little about its baseline: below four times as wide as high the angle is shrunk, to
+        0.0 at twice.
 
     Raises:
         ValueError: `image` is not two-dimensional.
@@ -285,7 +293,7 @@ def _skew_of_mask(mask: np.ndarray, max_angle: float = MAX_SKEW) -> float:
         profile = np.bincount(rows_at(angle, every))
         return float(profile @ profile)
 
-    # Two neighbouring coarse angles differ by 8 rows at the ends of the ink, less than a small letter's height.
+    # From one coarse angle to the next the ends of the ink move by 8 rows: less than a letter.
     coarse_step = min(2.0, math.degrees(math.atan(16 / (np.ptp(x) + 1))))
     num_steps = int(max_angle / coarse_step)
     every = 1 + len(y) // 2000
@@ -301,18 +309,21 @@ def _skew_of_mask(mask: np.ndarray, max_angle: float = MAX_SKEW) -> float:
 
 
 def slant_angle(image: np.ndarray, max_angle: float = MAX_SLANT) -> float:
-    """Angle of the strokes against the vertical, by the sharpest vertical projection (Pastor et al. 2004).
+    """Angle of the strokes against the vertical, by the sharpest vertical projection profile.
 
     Args:
         image: Grey line of shape `(height, width)`, 0 = ink, 255 = paper.
         max_angle: Largest angle searched, in degrees.
 
     Returns:
-        Degrees, positive when strokes lean to the right; 0.0 for a blank image. So that `/` does not become `|`,
-        the angle is shrunk for ink less than twice as wide as high, to 0.0 where it is no wider than high.
+        Degrees, positive when strokes lean to the right; 0.0 for a blank image. So that `/` does
+        not become `|`, the angle is shrunk for ink less than twice as wide as high, to 0.0 where it
+        is no wider than high.
 
     Raises:
         ValueError: `image` is not two-dimensional.
+
+    Reference: Pastor, Toselli and Vidal (2004).
     """
     _check_grey(image)
     return _slant_of_mask(ink_mask(image), max_angle)
@@ -326,9 +337,10 @@ def _slant_of_mask(mask: np.ndarray, max_angle: float = MAX_SLANT) -> float:
     offsets = np.arange(height) - height // 2
 
     def sharpness(angle: float) -> float:
-        shift = np.rint(offsets * math.tan(math.radians(angle))).astype(np.int64)
-        columns = x + shift[y]
-        profile = np.bincount(columns - columns.min())
+        # Half columns and smoothing, or the pixel grid makes upright the winner of all small angles.
+        shift = np.rint(2 * offsets * math.tan(math.radians(angle))).astype(np.int64)
+        columns = 2 * x + shift[y]
+        profile = np.convolve(np.bincount(columns - columns.min()), [1, 3, 3, 1])
         return float(profile @ profile)
 
     num_steps = int(max_angle / SLANT_STEP)
@@ -354,7 +366,7 @@ def _peak(angles: np.ndarray, scores: list[float]) -> float:
 
 
 def deskew_moments(image: np.ndarray, num_passes: int = 1) -> np.ndarray:
-    """Moment deskew of paper 1: shear by mu11 / mu02 and bring the centre of mass to the middle column.
+    """Shear by `moment_shear` and bring the centre of mass to the middle column (Ma 2023).
 
     Args:
         image: Grey image of shape `(height, width)`, 0 = ink, 255 = paper.
@@ -409,8 +421,8 @@ def _moment_affine(image: np.ndarray, num_passes: int) -> tuple[np.ndarray, np.n
             np.average(y + 0.5, weights=weights),
         )
         upright_x = x + 0.5 - shear * (y + 0.5 - centre_y)
-        half_width = np.abs(upright_x - centre_x).max() + 1
-        new_width = max(width, 2 * math.ceil(half_width))
+        half_width = np.abs(upright_x - centre_x).max() + 0.5
+        new_width = max(width, math.ceil(2 * half_width - 1e-6))
         shift = centre_x - new_width / 2 - shear * centre_y
         to_image = to_image @ np.array([[1.0, shear, shift], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
         deskewed = _warp(image, to_image, height, new_width)
@@ -432,7 +444,10 @@ def _line_affine(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _warp_mask(mask: np.ndarray, linear: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mask on a canvas that holds all its corners, and the 3x3 affine back; `linear` (2x2) leads back too."""
+    """Mask warped onto a canvas that holds all of it, and the 3x3 affine back.
+
+    `linear` (2x2) leads from directions in the new mask to those in the old.
+    """
     old_size = np.array(mask.shape[::-1])
     new_size = np.ceil(np.abs(np.linalg.inv(linear)) @ old_size - 1e-6)
     affine = np.eye(3)
@@ -488,7 +503,7 @@ def _ink_box(mask: np.ndarray, margin: float = 0.04) -> tuple[int, int, int, int
 
 
 def _focus(image: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """The part of a large photo that holds the ink, with a generous margin, and its left and top."""
+    """The part of a large photo that holds the ink, with a wide margin, and its left and top."""
     small, factor = _reduce(image, 4 * WORKING_HEIGHT)
     if factor == 1:
         return image, 0, 0
@@ -513,8 +528,8 @@ def prepare_line(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Deskew, crop and resize one line, with a single warp of the original pixels.
 
-    With the width in proportion, a small crop is enlarged at most `MAX_UPSCALING` times and set on paper, so
-    that a lone full stop stays a dot, and the line gets at least `MIN_WIDTH` columns.
+    With the width in proportion, a small crop is enlarged at most `MAX_UPSCALING` times and set on
+    paper, so that a lone full stop stays a dot, and the line gets at least `MIN_WIDTH` columns.
 
     Args:
         image: Grey line of shape `(height, width)` from `to_grey`, 0 = ink, 255 = paper.
@@ -531,7 +546,8 @@ def prepare_line(
         uint8 line, and the affine of shape `(2, 3)` from its coordinates to those of `image`.
 
     Raises:
-        ValueError: An option is not one of the allowed values, or the line is too wide and `on_too_wide="error"`.
+        ValueError: An option is not one of the allowed values, or the line is too wide and
+            `on_too_wide="error"`.
     """
     _check_grey(image)
     check_choice("deskew_method", deskew_method, (*DESKEW_METHODS, None))
@@ -584,7 +600,7 @@ def prepare_line(
 
 
 def _resample(image: np.ndarray, to_image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Bilinear warp of the pixels, averaging where the result is smaller; `to_image` (3x3) leads to `image`."""
+    """Bilinear warp, averaging where the result is smaller; `to_image` (3x3) leads to `image`."""
     (scale_x, shear_x, left), (shear_y, scale_y, top), _ = to_image
     old_height, old_width = image.shape
     if shear_x == shear_y == 0:  # a crop and a resize, unless the box sticks out of the image
@@ -594,11 +610,10 @@ def _resample(image: np.ndarray, to_image: np.ndarray, height: int, width: int) 
                 (width, height), Image.Resampling.BILINEAR, box=tuple(box)
             )
             return np.array(resized)
-    columns_scale, rows_scale = np.hypot(*to_image[:2, :2])  # old pixels per new column and row
-    if columns_scale > 1 or rows_scale > 1:
+    if scale_x > 1 or scale_y > 1:
         size = (
-            max(1, round(old_width / max(1.0, columns_scale))),
-            max(1, round(old_height / max(1.0, rows_scale))),
+            max(1, round(old_width / max(1.0, scale_x))),
+            max(1, round(old_height / max(1.0, scale_y))),
         )
         image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
         to_image = np.diag([size[0] / old_width, size[1] / old_height, 1.0]) @ to_image
@@ -651,5 +666,6 @@ def _check_grey(image: np.ndarray) -> None:
             else type(image).__name__
         )
         raise ValueError(
-            f"A grey image must be a uint8 array of shape (height, width), got {shape}. Use to_grey."
+            f"A grey image must be a uint8 array of shape (height, width), got {shape}. "
+            "Use to_grey."
         )

@@ -1,13 +1,14 @@
 """`pipeline("image-to-text")` for handwriting: images of words or lines in, text out.
 
-Out, for each image, is `[{"generated_text": str, "score": float}]`. Both scores, of the text and of a
-word, are exact CTC probabilities, see `ctc_resnet_bilstm`; they are not averages over frames.
+Out, for each image, is `[{"generated_text": str, "score": float}]`. The scores, of the text and of
+each word, are exact CTC probabilities, see `ctc_resnet_bilstm`; they are no averages over frames.
 """
 
 import math
 import os
 import re
 from collections.abc import Sized
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -56,7 +57,7 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
         ```
     """
 
-    # Each is set: None would make `pipeline()` try what a folder does not have, and ask to trust it.
+    # None is not an option: `pipeline()` would try it, and ask whether to trust the folder's code.
     _load_processor = False
     _load_image_processor = True
     _load_video_processor = False
@@ -76,6 +77,9 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
                 f"The tokenizer has {len(self.tokenizer)} ids and the model "
                 f"{self.model.config.vocab_size} classes. Load both from the same folder."
             )
+        # Weights are published as float16, which a CPU computes slowly.
+        if self.device.type == "cpu" and self.model.dtype == torch.float16:
+            self.model.float()
 
     def __call__(self, inputs, **kwargs):
         if isinstance(inputs, (list, tuple)):
@@ -92,9 +96,9 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
         try:
             # The image processor corrects the polarity itself.
             grey = to_grey(_fetch(image), correct_polarity=False)
+            inputs = self.image_processor(grey, return_tensors="pt", return_to_original=True)
         except (OSError, ValueError, TypeError, SyntaxError) as error:
             raise ValueError(f"Cannot read {_name(image)}: {error}") from error
-        inputs = self.image_processor(grey, return_tensors="pt", return_to_original=True)
         return {
             **inputs,  # pixel_values, pixel_mask, to_original
             "has_ink": torch.tensor([bool(ink_mask(grey).any())]),
@@ -123,7 +127,9 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
         logits = self.model(pixel_values=pixel_values, pixel_mask=inputs["pixel_mask"]).logits
         return {"logits": logits, **inputs}
 
-    def postprocess(self, outputs: dict[str, torch.Tensor], return_words: bool = False) -> list[dict]:
+    def postprocess(
+        self, outputs: dict[str, torch.Tensor], return_words: bool = False
+    ) -> list[dict]:
         """Text, score and words of one line from its outputs with a batch axis of 1."""
         line = {name: tensor[0] for name, tensor in outputs.items()}
         if not line["has_ink"]:
@@ -169,7 +175,7 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
 
 
 def collate_lines(items: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    """One batch of items whose `pixel_values` and `pixel_mask` are padded to the widest with zeros."""
+    """One batch of items, `pixel_values` and `pixel_mask` padded with zeros to the widest."""
     width = max(item["pixel_mask"].shape[-1] for item in items)
     return {
         name: torch.cat(
@@ -195,7 +201,12 @@ def word_segments(labels: list[int], space_id: int) -> list[tuple[int, int]]:
 
 
 def line_ink(pixel_values: torch.Tensor, pixel_mask: torch.Tensor) -> np.ndarray:
-    """Where the ink is, `(height, width)` bool without the padding, of a `(channels, height, width)` line."""
+    """Mask of the ink, `(height, width)` without the padding.
+
+    Args:
+        pixel_values: One line, `(channels, height, padded width)`, ink lower than paper.
+        pixel_mask: Its real columns, `(padded width,)`.
+    """
     line = pixel_values[:, :, : int(pixel_mask.sum())].float().mean(dim=0)
     grey = 255 * (line - line.min()) / (line.max() - line.min()).clamp(min=1e-6)
     return ink_mask(grey.round().byte().numpy())
@@ -214,19 +225,19 @@ def word_boxes(
         words: Columns `(start, end)` of the first and of the last letter of each word.
 
     Returns:
-        `(left, top, right, bottom)` in pixels of the line, `right` and `bottom` exclusive; the height
-        is the line's where a word has no ink.
+        `(left, top, right, bottom)` in pixels of the line, `right` and `bottom` exclusive; a word
+        without ink has the height of the line.
     """
     height, width = ink.shape
     cuts = [0]
-    for (_, last), (first, _) in zip(words, words[1:]):
-        # From the middle of a letter to the middle of the next, as CTC's spikes stand anywhere in one.
+    for (_, last), (first, _) in pairwise(words):
+        # From the middle of a letter to that of the next: CTC's spikes stand anywhere in one.
         start = min(round(sum(last) / 2), width - 1)
         end = max(start + 1, min(round(sum(first) / 2), width))
         cuts.append(start + _middle_of_widest_gap(ink[:, start:end].any(axis=0)))
     cuts.append(width)
     boxes = []
-    for left, right in zip(cuts, cuts[1:]):
+    for left, right in pairwise(cuts):
         columns = np.flatnonzero(ink[:, left:right].any(axis=0))
         rows = np.flatnonzero(ink[:, left:right].any(axis=1))
         if len(columns) == 0:

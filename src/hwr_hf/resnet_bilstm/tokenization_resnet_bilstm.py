@@ -5,6 +5,7 @@ the visible mark of an unknown character, the characters follow in the order giv
 Collapse: Graves et al. (2006), https://doi.org/10.1145/1143844.1143891
 """
 
+import logging
 from collections import Counter
 
 from tokenizers import Regex, Tokenizer
@@ -12,11 +13,10 @@ from tokenizers.decoders import Fuse
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
 from transformers import TokenizersBackend
-from transformers.utils import logging
 
 from .ctc_resnet_bilstm import ctc_collapse
 
-logger = logging.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 # The space and the 78 characters that occur in the transcriptions of the IAM database.
 DEFAULT_CHARACTERS = (

@@ -1,0 +1,475 @@
+"""Reading, deskewing and cropping, on images with a known rotation, shear and place of ink."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from drawing import draw_text_line
+from PIL import Image, ImageDraw
+
+from hwr_hf.resnet_bilstm.image_transforms_resnet_bilstm import (
+    MIN_WIDTH,
+    crop_to_ink,
+    deskew_line,
+    deskew_moments,
+    ink_mask,
+    is_light_on_dark,
+    moment_shear,
+    otsu,
+    prepare_line,
+    skew_angle,
+    slant_angle,
+    to_grey,
+)
+
+LINE = draw_text_line("Hamlet, Prince of Denmark", font_size=48, margin=20)
+SMALL_LINE = draw_text_line("read me", font_size=24)
+GREY = np.array(SMALL_LINE)
+
+
+def rotated(image: Image.Image, degrees: float) -> np.ndarray:
+    """Positive degrees make the line climb to the right."""
+    return np.array(image.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=255))
+
+
+def slanted(image: Image.Image, degrees: float) -> np.ndarray:
+    """Positive degrees make the strokes lean to the right."""
+    shear = math.tan(math.radians(degrees))
+    margin = math.ceil(abs(shear) * image.height)
+    size = (image.width + margin, image.height)
+    affine = (1, shear, -margin / 2 - shear * image.height / 2, 0, 1, 0)
+    return np.array(
+        image.transform(
+            size, Image.Transform.AFFINE, affine, Image.Resampling.BICUBIC, fillcolor=255
+        )
+    )
+
+
+def bars(width: int = 200, height: int = 60) -> Image.Image:
+    """Upright strokes on both sides of the middle, so that mu11 is zero."""
+    image = Image.new("L", (width, height), 255)
+    for left in range(20, width - 20, 20):
+        ImageDraw.Draw(image).rectangle([left, 15, left + 3, height - 16], fill=0)
+    return image
+
+
+def page(
+    height: int, width: int, *boxes: tuple[int, int, int, int], paper: int = 255, ink: int = 0
+):
+    """White page with black boxes (left, top, right, bottom), right and bottom exclusive."""
+    image = np.full((height, width), paper, dtype=np.uint8)
+    for left, top, right, bottom in boxes:
+        image[top:bottom, left:right] = ink
+    return image
+
+
+# to_grey
+
+
+def with_transparent_paper(mode: str) -> Image.Image:
+    """Black writing on transparent black, which only alpha tells apart."""
+    alpha = Image.fromarray(255 - GREY)
+    black = Image.new("L", alpha.size, 0)
+    channels = [black, alpha] if mode == "LA" else [black, black, black, alpha]
+    return Image.merge(mode, channels)
+
+
+RGB = np.stack([GREY] * 3, axis=-1)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        pytest.param(SMALL_LINE, id="pil-L"),
+        pytest.param(SMALL_LINE.convert("RGB"), id="pil-RGB"),
+        pytest.param(SMALL_LINE.convert("RGBA"), id="pil-RGBA"),
+        pytest.param(SMALL_LINE.convert("LA"), id="pil-LA"),
+        pytest.param(with_transparent_paper("RGBA"), id="pil-RGBA-transparent"),
+        pytest.param(with_transparent_paper("LA"), id="pil-LA-transparent"),
+        pytest.param(SMALL_LINE.convert("RGB").convert("CMYK"), id="pil-CMYK"),
+        pytest.param(SMALL_LINE.convert("P"), id="pil-palette"),
+        pytest.param(Image.fromarray(GREY.astype(np.uint16) * 257), id="pil-I;16"),
+        pytest.param(Image.fromarray(GREY.astype(np.int32) * 257), id="pil-I"),
+        pytest.param(Image.fromarray(GREY.astype(np.float32)), id="pil-F"),
+        pytest.param(GREY, id="numpy-2d"),
+        pytest.param(GREY[None], id="numpy-1hw"),
+        pytest.param(GREY[..., None], id="numpy-hw1"),
+        pytest.param(RGB, id="numpy-channels-last"),
+        pytest.param(RGB.transpose(2, 0, 1), id="numpy-channels-first"),
+        pytest.param(np.array(with_transparent_paper("RGBA")), id="numpy-RGBA"),
+        pytest.param(GREY.astype(np.uint16) * 257, id="numpy-uint16"),
+        pytest.param(GREY.astype(np.int64), id="numpy-int64"),
+        pytest.param(GREY / 255, id="numpy-float-to-1"),
+        pytest.param(GREY.astype(np.float32), id="numpy-float-to-255"),
+        pytest.param(torch.from_numpy(GREY), id="torch-uint8"),
+        pytest.param(torch.from_numpy(RGB).permute(2, 0, 1), id="torch-channels-first"),
+        pytest.param(torch.from_numpy(GREY / 255).requires_grad_(), id="torch-float"),
+        pytest.param((torch.from_numpy(GREY) / 255).bfloat16(), id="torch-bfloat16"),
+        pytest.param(255 - GREY, id="white-on-black"),
+    ],
+)
+def test_to_grey_of_every_kind_is_the_same_image(image):
+    grey = to_grey(image)
+    assert grey.dtype == np.uint8 and grey.shape == GREY.shape
+    assert np.abs(grey.astype(int) - GREY).max() <= 1
+
+
+@pytest.mark.parametrize("image", [SMALL_LINE.convert("1"), np.array(SMALL_LINE.convert("1"))])
+def test_to_grey_of_one_bit_is_black_and_white(image):
+    assert (to_grey(image) == np.array(SMALL_LINE.convert("1")) * 255).all()
+
+
+def test_to_grey_reads_a_path_and_a_str_alike(tmp_path):
+    path = tmp_path / "line.png"
+    SMALL_LINE.save(path)
+    assert (to_grey(path) == GREY).all() and (to_grey(str(path)) == GREY).all()
+
+
+def test_to_grey_turns_as_exif_says(tmp_path):
+    path = tmp_path / "line.png"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: rotate by 270 degrees to see it upright
+    SMALL_LINE.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif)
+    assert (to_grey(path) == GREY).all()
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        pytest.param(np.zeros((0, 5), np.uint8), "empty", id="no-rows"),
+        pytest.param(np.zeros(5, np.uint8), r"shape .*got \(5,\)", id="one-dimension"),
+        pytest.param(np.zeros((2, 3, 4, 5), np.uint8), "as a list", id="four-dimensions"),
+        pytest.param(np.zeros((9, 9, 7), np.uint8), "1 to 4 channels", id="seven-channels"),
+        pytest.param(np.full((5, 5), np.nan), "NaN", id="nan"),
+        pytest.param(np.full((5, 5), np.inf), "infinite", id="infinite"),
+        pytest.param(np.full((5, 5), -1.0), r"\[-1, -1\]", id="negative"),
+        pytest.param(np.full((5, 5), 300.0), r"\[0, 1\] or \[0, 255\]", id="float-over-255"),
+        pytest.param(np.full((5, 5), 70000), "65535", id="integer-over-16-bits"),
+        pytest.param(None, "NoneType", id="none"),
+        pytest.param(Image.new("L", (0, 5)), "empty", id="empty-pil"),
+    ],
+)
+def test_to_grey_rejects(image, message):
+    with pytest.raises(ValueError, match=message):
+        to_grey(image)
+
+
+@pytest.mark.parametrize("content", ["missing", "zero-byte", "truncated", "text"])
+def test_to_grey_names_the_file_it_cannot_read(tmp_path, content):
+    path = tmp_path / "scan7.png"
+    SMALL_LINE.save(path)
+    whole = path.read_bytes()
+    path.unlink()
+    if content != "missing":
+        parts = {"zero-byte": b"", "truncated": whole[: len(whole) // 2], "text": b"no image"}
+        path.write_bytes(parts[content])
+    with pytest.raises(ValueError, match=r"scan7\.png"):
+        to_grey(path)
+
+
+# Polarity
+
+
+def shadowed(image: np.ndarray) -> np.ndarray:
+    """Half the light at the right end."""
+    return (image * np.linspace(1, 0.5, image.shape[1])).astype(np.uint8)
+
+
+DENSE_WORD = np.array(draw_text_line("HMWB", font_size=40, margin=1).resize((90, 31)))
+DENSE_WORD = np.minimum.reduce([np.roll(DENSE_WORD, shift, axis=1) for shift in range(-2, 3)])
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        pytest.param(np.array(LINE), id="line"),
+        pytest.param(np.array(draw_text_line("go", margin=0)), id="tight-word"),
+        pytest.param(np.array(draw_text_line(".", margin=0)), id="full-stop"),
+        pytest.param(np.array(draw_text_line("grey", ink=60, paper=170)), id="grey-paper"),
+        pytest.param(np.array(draw_text_line("faint", ink=190, paper=230)), id="faint-ink"),
+        pytest.param(np.array(draw_text_line("dim", ink=10, paper=90)), id="dim-light"),
+        pytest.param(shadowed(np.array(LINE)), id="shadow"),
+        pytest.param(DENSE_WORD, id="bold-word"),
+        pytest.param(page(40, 60), id="blank"),
+    ],
+)
+def test_polarity(image):
+    assert not is_light_on_dark(image)
+    assert is_light_on_dark(255 - image)
+
+
+def test_bold_word_of_the_polarity_test_is_nearly_half_ink():
+    assert (DENSE_WORD < 128).mean() > 0.45
+
+
+# Ink
+
+
+def test_otsu_separates_two_levels():
+    threshold, ink_level, paper_level = otsu(page(10, 10, (0, 0, 5, 2), paper=200, ink=40))
+    assert 40 <= threshold < 200 and ink_level == 40 and paper_level == 200
+
+
+def test_otsu_of_one_level_has_no_ink():
+    assert otsu(np.full((5, 5), 130, np.uint8)) == (-1, 130.0, 130.0)
+
+
+def test_noise_on_an_empty_page_is_no_ink():
+    noise = np.random.default_rng(0).normal(220, 5, (60, 300))
+    assert not ink_mask(noise.clip(0, 255).astype(np.uint8)).any()
+
+
+# Deskewing
+
+
+@pytest.mark.parametrize("degrees", [-12, -5, -1, 1, 5, 12])
+def test_skew_angle_finds_a_rotation(degrees):
+    assert skew_angle(rotated(LINE, degrees)) == pytest.approx(degrees, abs=0.5)
+
+
+@pytest.mark.parametrize("degrees", [-30, -12, -3, 3, 12, 30])
+def test_slant_angle_finds_a_shear(degrees):
+    assert slant_angle(slanted(LINE, degrees)) == pytest.approx(degrees, abs=0.5)
+
+
+@pytest.mark.parametrize("degrees", [-12, -5, 5, 12])
+def test_deskew_line_undoes_a_rotation(degrees):
+    deskewed = deskew_line(rotated(LINE, degrees))
+    assert skew_angle(deskewed) == pytest.approx(0, abs=0.5)
+    assert slant_angle(deskewed) == pytest.approx(0, abs=0.5)
+
+
+@pytest.mark.parametrize("degrees", [-30, -12, 12, 30])
+def test_deskew_line_undoes_a_shear(degrees):
+    deskewed = deskew_line(slanted(LINE, degrees))
+    assert skew_angle(deskewed) == pytest.approx(0, abs=0.5)
+    assert slant_angle(deskewed) == pytest.approx(0, abs=0.5)
+
+
+@pytest.mark.parametrize("degrees", [-30, -10, -2, 2, 10, 30])
+def test_moment_shear_finds_a_shear(degrees):
+    found = -math.degrees(math.atan(moment_shear(slanted(bars(), degrees))))
+    assert found == pytest.approx(degrees, abs=0.5)
+
+
+@pytest.mark.parametrize("degrees", [-30, -10, 10, 30])
+def test_deskew_moments_undoes_a_shear(degrees):
+    deskewed = deskew_moments(slanted(bars(), degrees))
+    assert math.degrees(math.atan(moment_shear(deskewed))) == pytest.approx(0, abs=0.5)
+
+
+def test_deskew_moments_undoes_in_two_passes_what_is_too_much_for_one():
+    image = slanted(bars(), 55)  # shear 1.43, and one pass takes 1
+    once, twice = deskew_moments(image, 1), deskew_moments(image, 2)
+    assert abs(moment_shear(once)) > 0.3
+    assert abs(moment_shear(twice)) < 0.02
+
+
+def test_deskew_moments_brings_the_centre_of_mass_to_the_middle():
+    image = page(40, 100, (10, 10, 14, 30))
+    columns = np.flatnonzero(ink_mask(deskew_moments(image)).any(axis=0))
+    assert columns.mean() + 0.5 == pytest.approx(50, abs=1)
+
+
+def test_no_pass_leaves_the_image():
+    assert (deskew_moments(GREY, 0) == GREY).all()
+
+
+@pytest.mark.parametrize("deskew", [deskew_moments, deskew_line])
+@pytest.mark.parametrize(
+    "image",
+    [
+        pytest.param(page(40, 120), id="white"),
+        pytest.param(page(40, 120, paper=0), id="black"),
+        pytest.param(page(40, 120, (50, 20, 51, 21)), id="one-black-pixel"),
+        pytest.param(page(1, 1, paper=90), id="one-pixel"),
+        pytest.param(page(1, 50, (3, 0, 9, 1)), id="one-row"),
+        pytest.param(page(50, 1, (0, 3, 1, 9)), id="one-column"),
+    ],
+)
+def test_deskew_leaves_what_has_no_line(deskew, image):
+    assert ink_mask(deskew(image)).sum() == ink_mask(image).sum()
+    assert deskew(image).shape == image.shape
+
+
+@pytest.mark.parametrize("deskew", [deskew_moments, deskew_line])
+def test_deskew_leaves_upright_strokes_upright(deskew):
+    deskewed = deskew(np.array(bars()))
+    assert slant_angle(deskewed) == pytest.approx(0, abs=0.5)
+    assert skew_angle(deskewed) == pytest.approx(0, abs=0.5)
+
+
+@pytest.mark.parametrize("deskew", [deskew_moments, deskew_line])
+@pytest.mark.parametrize("degrees", [-40, 40])
+def test_deskew_cuts_no_ink_off(deskew, degrees):
+    image = crop_to_ink(slanted(bars(), degrees))
+    area = (255.0 - image).sum()
+    assert (255.0 - deskew(image)).sum() == pytest.approx(area, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    "word", ["if", "by", "Al", "to", "I", "/", ".", ",", "-", '"', "1961", "py"]
+)
+def test_a_short_word_is_hardly_turned(word):
+    image = np.array(draw_text_line(word, font_size=40))
+    assert abs(skew_angle(image)) < 3
+    assert abs(slant_angle(image)) < 8
+
+
+def test_a_warp_fills_with_the_level_of_the_paper():
+    image = np.array(draw_text_line("a long line on grey paper", ink=20, paper=180))
+    deskewed = deskew_line(np.array(Image.fromarray(image).rotate(4, expand=True, fillcolor=180)))
+    assert deskewed.max() == 180
+
+
+# Cropping
+
+
+def test_crop_keeps_a_small_margin():
+    cropped = crop_to_ink(page(100, 300, (50, 20, 150, 70)))  # 50 rows: a margin of 2
+    assert cropped.shape == (54, 104)
+
+
+@pytest.mark.parametrize("mark", [(280, 60, 283, 63), (285, 68, 287, 76), (5, 10, 8, 13)])
+def test_crop_keeps_a_dot_or_comma_apart_from_the_word(mark):
+    image = page(100, 300, (50, 20, 150, 70), mark)
+    assert (crop_to_ink(image) == 0).sum() == (image == 0).sum()
+
+
+def test_crop_is_not_defeated_by_isolated_specks():
+    image = page(100, 300, (50, 20, 150, 70), (3, 3, 4, 4), (290, 95, 292, 96), (2, 90, 3, 92))
+    assert crop_to_ink(image).shape == (54, 104)
+
+
+@pytest.mark.parametrize("image", [page(30, 40), page(30, 40, (7, 7, 8, 8)), page(1, 1)])
+def test_crop_leaves_a_page_without_ink(image):
+    assert (crop_to_ink(image) == image).all()
+
+
+# prepare_line
+
+
+def test_prepared_line_has_the_height_and_the_proportions_of_the_ink():
+    line, _ = prepare_line(page(300, 900, (100, 100, 700, 200)), deskew_method=None)
+    # reduced by 4 (300 // 64): the box of 100 x 600 gets a margin of 8 pixels: 116 x 616
+    assert line.shape == (48, round(48 * 616 / 116))
+
+
+def test_prepared_line_may_be_stretched_to_a_given_width():
+    line, _ = prepare_line(GREY, height=224, width=224)
+    assert line.shape == (224, 224)
+
+
+@pytest.mark.parametrize(
+    ("size", "ink_rows"),
+    [pytest.param(5, 10, id="5x5-doubles"), pytest.param(8, 16, id="8x8-doubles")],
+)
+def test_a_tightly_cropped_full_stop_stays_a_dot(size, ink_rows):
+    line, _ = prepare_line(np.zeros((size, size), np.uint8) + np.uint8(20))
+    assert line.shape == (48, MIN_WIDTH)  # one level of grey: an empty page
+    dot = page(size + 2, size + 2, (1, 1, size + 1, size + 1))
+    line, _ = prepare_line(dot)
+    assert line.shape[0] == 48 and line.shape[1] >= MIN_WIDTH
+    assert (line < 128).any(axis=1).sum() == pytest.approx(ink_rows, abs=1)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 200), (200, 1), (48, 3), (3, 48), (2000, 30)])
+@pytest.mark.parametrize("method", ["line", "moment", None])
+def test_prepare_line_takes_any_shape(shape, method):
+    for image in (page(*shape), page(*shape, (0, 0, 1, 1))):
+        line, _ = prepare_line(image, deskew_method=method)
+        assert line.shape[0] == 48 and line.shape[1] >= MIN_WIDTH
+
+
+def test_a_small_line_on_a_large_photo_is_found():
+    photo = np.full((2000, 3000), 230, np.uint8)
+    ink = np.array(LINE)
+    photo[900 : 900 + ink.shape[0], 1200 : 1200 + ink.shape[1]] = np.minimum(ink, 230)
+    line, _ = prepare_line(photo)
+    alone, _ = prepare_line(ink)
+    assert line.shape[1] == pytest.approx(alone.shape[1], rel=0.05)
+
+
+def test_a_line_of_the_right_height_passes_unchanged_without_geometry():
+    image = np.random.default_rng(0).integers(0, 256, (48, 333), dtype=np.uint8)
+    line, to_original = prepare_line(image, deskew_method=None, do_crop=False, do_resize=False)
+    assert (line == image).all()
+    assert to_original == pytest.approx(np.eye(3)[:2])
+
+
+@pytest.mark.parametrize("height", [100, 131, 500])
+def test_without_geometry_a_high_image_passes_unchanged_too(height):
+    image = np.random.default_rng(0).integers(0, 256, (height, 77), dtype=np.uint8)
+    line, _ = prepare_line(image, deskew_method=None, do_crop=False, do_resize=False)
+    assert (line == image).all()
+
+
+def test_num_deskew_passes_zero_switches_either_method_off():
+    image = slanted(LINE, 20)
+    plain, _ = prepare_line(image, deskew_method=None)
+    for method in ("line", "moment"):
+        line, _ = prepare_line(image, deskew_method=method, num_deskew_passes=0)
+        assert (line == plain).all()
+
+
+@pytest.mark.parametrize("method", ["line", "moment", None])
+@pytest.mark.parametrize("do_crop", [True, False])
+@pytest.mark.parametrize("do_resize", [True, False])
+@pytest.mark.parametrize("enlarged", [1, 3])
+def test_affine_leads_a_dot_back_to_its_place(method, do_crop, do_resize, enlarged):
+    image = Image.fromarray(rotated(LINE, 4))
+    image = image.resize((image.width * enlarged, image.height * enlarged))
+    image = np.array(image) // 2 + 120  # writing from 120 to 247, so that the dot is the darkest
+    radius = 4 * enlarged
+    x, y = image.shape[1] // 2, image.shape[0] // 2
+    image[y - radius : y + radius, x - radius : x + radius] = 0
+    line, to_original = prepare_line(
+        image, deskew_method=method, do_crop=do_crop, do_resize=do_resize
+    )
+    rows, columns = np.nonzero(line < 60)
+    dot = np.array([columns.mean() + 0.5, rows.mean() + 0.5, 1])
+    assert to_original @ dot == pytest.approx([x, y], abs=1.5 * enlarged)
+
+
+def test_affine_leads_back_from_a_stretched_line():
+    image = page(60, 300, (100, 20, 104, 24), (10, 10, 290, 12))
+    line, to_original = prepare_line(image, height=224, width=224, deskew_method=None)
+    rows, columns = np.nonzero(line[60:] < 128)
+    dot = np.array([columns.mean() + 0.5, rows.mean() + 60.5, 1])
+    assert to_original @ dot == pytest.approx([102, 22], abs=1)
+
+
+def test_a_line_too_wide_is_squashed_with_a_warning_that_says_how_much():
+    image = page(48, 4000, (0, 0, 4000, 48))
+    image[::2] = 255
+    with pytest.warns(UserWarning, match="4000 columns .* max_width is 1000: squashed to 25%"):
+        line, _ = prepare_line(image, deskew_method=None, do_crop=False, max_width=1000)
+    assert line.shape == (48, 1000)
+
+
+def test_a_line_too_wide_raises_if_asked_to():
+    with pytest.raises(ValueError, match=r"4000 columns .* max_width is 1000"):
+        prepare_line(page(48, 4000), deskew_method=None, max_width=1000, on_too_wide="error")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"deskew_method": "hough"}, "deskew_method must be one of 'moment', 'line', None"),
+        ({"on_too_wide": "crop"}, "on_too_wide must be one of 'warn', 'error'"),
+        ({"deskew_method": "moment", "num_deskew_passes": -1}, "passes must be 0 or a positive"),
+    ],
+)
+def test_prepare_line_rejects(options, message):
+    with pytest.raises(ValueError, match=message):
+        prepare_line(GREY, **options)
+
+
+@pytest.mark.parametrize("image", [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4)), [[0, 1]]])
+@pytest.mark.parametrize(
+    "function", [skew_angle, slant_angle, moment_shear, crop_to_ink, deskew_line]
+)
+def test_functions_want_a_grey_image(function, image):
+    with pytest.raises(ValueError, match="Use to_grey"):
+        function(image)
