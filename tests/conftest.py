@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import pytest
 import torch
+from iam_miniature import SPLITS, image_files, label_files, write_archive, write_tree
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +28,43 @@ def tiny_model_dir(tmp_path_factory):
     ResNetBiLstmForCTC(config).save_pretrained(path)
     processor.save_pretrained(path)
     return path
+
+
+@pytest.fixture
+def make_iam(tmp_path):
+    """Function that writes a miniature IAM and returns its folder.
+
+    `packing`: "archives" (as downloaded), "folders" (`lines/a01/...`), "bare" (`a01/...`) or "flat"
+    (all images of a unit side by side). `damage` replaces the bytes of images by id; None removes
+    the image. `own_splits=False` leaves the package's lists in force.
+    """
+
+    def make(packing="folders", damage=None, own_splits=True) -> Path:
+        folder = tmp_path / "iam"
+        folder.mkdir()
+        damage = damage or {}
+        ascii_files = {name: text.encode() for name, text in label_files().items()}
+        if packing == "archives":
+            write_archive(folder / "ascii.tgz", ascii_files)
+        else:
+            write_tree(folder / "ascii" if packing == "folders" else folder, ascii_files)
+        for unit, files in image_files().items():
+            files = {name: damage.get(Path(name).stem, files[name]) for name in files}
+            files = {name: content for name, content in files.items() if content is not None}
+            if packing == "archives":
+                write_archive(folder / f"{unit}.tgz", files)
+            elif packing == "flat":
+                write_tree(folder / unit, {Path(name).name: files[name] for name in files})
+            else:
+                write_tree(folder / unit if packing == "folders" else folder, files)
+        if own_splits:
+            lists = {name: "\n".join(ids).encode() for name, ids in SPLITS.items()}
+            write_tree(folder / "splits" / "aachen", lists)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def cache_dir(tmp_path):
+    return tmp_path / "cache"

@@ -220,7 +220,8 @@ def _load_pipeline(arguments: argparse.Namespace):
 def _train(argv: list[str]) -> int:
     from .training import main as train
 
-    return train(argv) or SUCCESS
+    train(argv)
+    return SUCCESS
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:

@@ -7,12 +7,12 @@ the lowest validation CER, and goes on from the last checkpoint when started aga
 
 import json
 import logging
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import datasets
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from transformers import HfArgumentParser, Trainer, TrainingArguments, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -176,7 +176,7 @@ def make_trainer(
     if args.metric_for_best_model == "loss":  # what TrainingArguments puts in place of None
         args.metric_for_best_model = f"eval_{data.units[0]}_cer"
     return RecognitionTrainer(
-        model=model.to(memory_format=torch.channels_last),
+        model=model.to(memory_format=fastest_memory_format(model.config)),
         args=args,
         processing_class=processor,
         data_collator=LineCollator(processor.image_processor),
@@ -205,11 +205,28 @@ def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiL
     presets = {"small": ResNetBiLstmConfig.small, "base": ResNetBiLstmConfig.base}
     if arguments.preset not in presets:
         raise ValueError(f"--preset {arguments.preset} is not known: use {' or '.join(presets)}.")
-    overrides = json.loads(arguments.config_overrides or "{}")
-    if not isinstance(overrides, dict):
-        raise ValueError("--config_overrides needs a JSON object such as '{\"num_lstm_layers\": 3}'.")
+    try:
+        overrides = dict(json.loads(arguments.config_overrides or "{}"))
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"--config_overrides {arguments.config_overrides} is no JSON object: give one such as "
+            '\'{"num_lstm_layers": 3}\'.'
+        ) from error
+    try:
+        config = presets[arguments.preset](**overrides)
+    except StrictDataclassError as error:
+        raise ValueError(f"--config_overrides {arguments.config_overrides}: {error}") from error
     processor = ResNetBiLstmProcessor(ResNetBiLstmImageProcessor(), ResNetBiLstmTokenizer())
-    return ResNetBiLstmForCTC(presets[arguments.preset](**overrides)), processor
+    return ResNetBiLstmForCTC(config), processor
+
+
+def fastest_memory_format(config: ResNetBiLstmConfig) -> torch.memory_format:
+    """Channels last, unless the network is so narrow that it does not work."""
+    # The backward pass of a strided 1x1 convolution of fewer than 16 channels in channels-last
+    # order writes out of bounds and ends the process (torch 2.15 on a CPU).
+    if min(config.stem_channels, *config.hidden_sizes) < 16:
+        return torch.contiguous_format
+    return torch.channels_last
 
 
 def train(
@@ -235,21 +252,19 @@ def train(
     return trainer
 
 
-def main(argv: list[str] | None = None) -> int:
-    """`hwr-hf train`: exit code 0 when trained, 2 when the arguments or the data do not fit."""
+def main(argv: list[str] | None = None) -> None:
+    """`hwr-hf train`: parses the arguments and trains.
+
+    Raises:
+        ValueError, OSError: The arguments or the data do not fit; the message says how.
+    """
     parser = HfArgumentParser(
         (DataArguments, ModelArguments, RecognitionTrainingArguments),
         prog="hwr-hf train",
         description="Train a recogniser on IAM. Started again with the same --output_dir, it goes "
         "on where it stopped.",
     )
-    data, model, args = parser.parse_args_into_dataclasses(argv)
-    try:
-        train(data, model, args)
-    except ValueError as error:
-        print(f"hwr-hf train: {error}", file=sys.stderr)
-        return 2
-    return 0
+    train(*parser.parse_args_into_dataclasses(argv))
 
 
 def _first(dataset: datasets.Dataset, count: int | None) -> datasets.Dataset:

@@ -176,8 +176,8 @@ def shadowed(image: np.ndarray) -> np.ndarray:
     return (image * np.linspace(1, 0.5, image.shape[1])).astype(np.uint8)
 
 
-DENSE_WORD = np.array(draw_text_line("HMWB", font_size=40, margin=1).resize((90, 31)))
-DENSE_WORD = np.minimum.reduce([np.roll(DENSE_WORD, shift, axis=1) for shift in range(-2, 3)])
+WORD = np.array(draw_text_line("HMWB", font_size=40, margin=1).resize((90, 31)))
+BOLD_WORD = np.minimum(WORD, np.roll(WORD, 2, axis=1))
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ DENSE_WORD = np.minimum.reduce([np.roll(DENSE_WORD, shift, axis=1) for shift in 
         pytest.param(np.array(draw_text_line("faint", ink=190, paper=230)), id="faint-ink"),
         pytest.param(np.array(draw_text_line("dim", ink=10, paper=90)), id="dim-light"),
         pytest.param(shadowed(np.array(LINE)), id="shadow"),
-        pytest.param(DENSE_WORD, id="bold-word"),
+        pytest.param(BOLD_WORD, id="bold-word"),
         pytest.param(page(40, 60), id="blank"),
     ],
 )
@@ -200,7 +200,7 @@ def test_polarity(image):
 
 
 def test_bold_word_of_the_polarity_test_is_nearly_half_ink():
-    assert (DENSE_WORD < 128).mean() > 0.45
+    assert (BOLD_WORD < 128).mean() > 0.45
 
 
 # Ink

@@ -96,7 +96,7 @@ def fitting_lines(
     if on_too_long == "error":
         raise ValueError(
             f"{message} Correct the texts, use a smaller column stride or a greater height, or "
-            "leave such lines out with on_too_long='skip'."
+            "leave such lines out (--on_too_long skip)."
         )
     logger.warning("%s They are left out.", message)
     return dataset.select([index for index, fit in enumerate(fits) if fit])

@@ -87,14 +87,18 @@ class LineImageProcessorMixin:
     def _standardize_kwargs(self, size=None, **kwargs) -> dict:
         if isinstance(size, int):
             size = {"height": size}
-        size = SizeDict(**dict(size))
-        if not set(dict(size)) <= {"height", "width"} or not size.height or size.height < 1:
+        elif isinstance(size, (list, tuple)):
+            size = dict(zip(("height", "width"), size, strict=False))
+        sides = dict(size)
+        if not {"height"} <= set(sides) <= {"height", "width"} or not all(
+            isinstance(side, int) and side > 0 for side in sides.values()
+        ):
             raise ValueError(
                 'size must be {"height": int} or {"height": int, "width": int} with positive '
-                f"numbers, got {dict(size)}."
+                f"numbers, got {sides}."
             )
         kwargs = super()._standardize_kwargs(**kwargs)
-        kwargs["size"] = size
+        kwargs["size"] = SizeDict(**sides)
         self._check_options(**kwargs)
         return kwargs
 

@@ -337,7 +337,7 @@ def _slant_of_mask(mask: np.ndarray, max_angle: float = MAX_SLANT) -> float:
     offsets = np.arange(height) - height // 2
 
     def sharpness(angle: float) -> float:
-        # Half columns and smoothing, or the pixel grid makes upright the winner of all small angles.
+        # Half columns and smoothing, or the pixel grid lets upright win over all small angles.
         shift = np.rint(2 * offsets * math.tan(math.radians(angle))).astype(np.int64)
         columns = 2 * x + shift[y]
         profile = np.convolve(np.bincount(columns - columns.min()), [1, 3, 3, 1])
@@ -449,7 +449,9 @@ def _warp_mask(mask: np.ndarray, linear: np.ndarray) -> tuple[np.ndarray, np.nda
     `linear` (2x2) leads from directions in the new mask to those in the old.
     """
     old_size = np.array(mask.shape[::-1])
-    new_size = np.ceil(np.abs(np.linalg.inv(linear)) @ old_size - 1e-6)
+    needed_size = np.abs(np.linalg.inv(linear)) @ old_size
+    # An even difference: half a pixel of shift would put every sample on the border of two pixels.
+    new_size = old_size + 2 * np.ceil((needed_size - old_size) / 2 - 1e-6)
     affine = np.eye(3)
     affine[:2, :2] = linear
     affine[:2, 2] = (old_size - linear @ new_size) / 2
@@ -563,14 +565,8 @@ def prepare_line(
         mask, to_small = ink_mask(small), np.eye(3)
 
     left, top, right, bottom = _ink_box(mask) if do_crop else (0, 0, *mask.shape[::-1])
-    if np.array_equal(
-        to_small, np.eye(3)
-    ):  # the last block of `_reduce` may stick out of the image
-        box = (
-            np.minimum(np.array([left, top, right, bottom]) * factor, [*part.shape[::-1]] * 2)
-            / factor
-        )
-        left, top, right, bottom = box.tolist()
+    if np.array_equal(to_small, np.eye(3)):  # the last block of `_reduce` may stick out
+        right, bottom = min(right, part.shape[1] / factor), min(bottom, part.shape[0] / factor)
     box_width, box_height = right - left, bottom - top
 
     if not do_resize:

@@ -1,0 +1,32 @@
+"""From a trained model's folder to the folder that gets published: half the size, complete.
+
+In: what training saved. Out: `model.safetensors` in float16, configuration, processor and the source
+files that `trust_remote_code=True` needs; anything else in the folder, such as its card, stays.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+
+from hwr_hf.resnet_bilstm import ResNetBiLstmForCTC, ResNetBiLstmProcessor
+
+
+def save_half_precision(model: str | Path, output: str | Path) -> None:
+    """Saves a recogniser with float16 weights that load as float32.
+
+    Args:
+        model: Folder of a `ResNetBiLstmForCTC` and its processor.
+        output: Folder to write.
+    """
+    output = Path(output)
+    recogniser = ResNetBiLstmForCTC.from_pretrained(model, dtype=torch.float32)
+    recogniser.half().save_pretrained(output)
+    ResNetBiLstmProcessor.from_pretrained(model).save_pretrained(output)
+    # The weights are float16 for their size only; a CPU computes it slowly or not at all.
+    config_file = output / "config.json"
+    config = json.loads(config_file.read_text(encoding="utf-8"))
+    config["dtype"] = "float32"
+    config_file.write_text(
+        json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
+    )

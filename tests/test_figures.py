@@ -1,0 +1,58 @@
+"""The deskew figure, on words drawn with a known slant."""
+
+import numpy as np
+import pytest
+from drawing import draw_text_line
+
+from hwr_hf.figures import GAP, ROW_NAMES, deskew_figure
+
+WORD = draw_text_line("illit")
+
+
+def rows_of(figure, row_height):
+    image = np.array(figure)
+    tops = [GAP + i * (row_height + GAP) for i in range(len(ROW_NAMES))]
+    return [image[top : top + row_height] for top in tops]
+
+
+def test_figure_has_a_row_for_each_number_of_passes():
+    figure = deskew_figure([WORD, WORD], row_height=40)
+    assert figure.height == GAP + 3 * (40 + GAP)
+    assert all((row < 128).any() for row in rows_of(figure, 40))
+
+
+def test_another_image_is_another_column():
+    one, two = deskew_figure([WORD]), deskew_figure([WORD, WORD])
+    assert two.width - one.width >= WORD.width
+
+
+def test_deskewed_rows_stand_upright():
+    slanted = WORD.transform(
+        (WORD.width + 30, WORD.height), 0, (1, 0.5, -20, 0, 1, 0), fillcolor=255
+    )
+    original, once, twice = rows_of(
+        deskew_figure([slanted], row_height=slanted.height), slanted.height
+    )
+    name_width = original.shape[1] - slanted.width - GAP
+
+    def sharpness(row):
+        profile = (row[:, name_width:] < 128).sum(axis=0).astype(float)
+        return profile @ profile
+
+    assert sharpness(once) > 1.2 * sharpness(original)
+    assert sharpness(twice) > 1.2 * sharpness(original)
+
+
+def test_reads_files(tmp_path):
+    WORD.save(tmp_path / "word.png")
+    assert deskew_figure([str(tmp_path / "word.png")]).size == deskew_figure([WORD]).size
+
+
+def test_no_image_raises():
+    with pytest.raises(ValueError, match="at least one image"):
+        deskew_figure([])
+
+
+def test_an_unreadable_file_is_named(tmp_path):
+    with pytest.raises(ValueError, match="nowhere"):
+        deskew_figure([tmp_path / "nowhere.png"])

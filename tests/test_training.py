@@ -1,0 +1,136 @@
+import json
+
+import datasets
+import pytest
+import torch
+from iam_miniature import png_bytes
+from transformers import AutoModelForCTC, AutoProcessor
+
+from hwr_hf.cli import main
+from hwr_hf.resnet_bilstm import ResNetBiLstmConfig
+from hwr_hf.training import fastest_memory_format
+
+TINY = {
+    "stem_channels": 8,
+    "hidden_sizes": [8, 8, 8],
+    "depths": [1, 1, 1],
+    "lstm_hidden_size": 16,
+    "num_lstm_layers": 1,
+}
+
+
+@pytest.fixture
+def train(tmp_path, monkeypatch):
+    """Function that runs `hwr-hf train` for a few steps and returns its exit code."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+
+    def run(iam, *arguments, steps=2):
+        options = {
+            "iam": iam,
+            "output_dir": tmp_path / "run",
+            "config_overrides": json.dumps(TINY),
+            "max_steps": steps,
+            "eval_steps": 2,
+            "save_steps": 2,
+            "logging_steps": 1,
+            "batch_columns": 512,
+            "dataloader_num_workers": 0,
+            "preparation_processes": 1,
+        }
+        words = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
+        return main(["train", *words, "--use_cpu", *arguments])
+
+    return run
+
+
+def state_of(run):
+    return json.loads((run / "trainer_state.json").read_text())
+
+
+def test_training_leaves_a_model_a_log_and_a_curve(make_iam, train, tmp_path):
+    assert train(make_iam()) == 0
+    run = tmp_path / "run"
+    assert AutoModelForCTC.from_pretrained(run).config.hidden_sizes == [8, 8, 8]
+    assert AutoProcessor.from_pretrained(run).tokenizer.pad_token_id == 0
+    assert (run / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
+    assert list(run.glob("**/events.out.tfevents.*"))
+    evaluated = {name for entry in state_of(run)["log_history"] for name in entry}
+    assert {"eval_lines_cer", "eval_lines_wer", "eval_words_cer"} <= evaluated
+
+
+@pytest.mark.parametrize(
+    ("hidden_sizes", "expected"),
+    [([16, 32], torch.channels_last), ([8, 32], torch.contiguous_format)],
+)
+def test_a_narrow_network_does_not_train_in_channels_last(hidden_sizes, expected):
+    config = ResNetBiLstmConfig(
+        stem_channels=16, hidden_sizes=hidden_sizes, depths=[1, 1], stage_strides=[[1, 1], [2, 2]]
+    )
+    assert fastest_memory_format(config) == expected
+
+
+def test_the_best_checkpoint_is_chosen_by_the_cer_of_lines(make_iam, train, tmp_path):
+    train(make_iam(), steps=4)
+    state = state_of(tmp_path / "run")
+    cers = [e["eval_lines_cer"] for e in state["log_history"] if "eval_lines_cer" in e]
+    assert state["best_metric"] == min(cers)
+
+
+def test_a_second_start_goes_on_where_the_first_stopped(make_iam, train, tmp_path):
+    iam = make_iam()
+    train(iam, steps=2)
+    first = state_of(tmp_path / "run")["log_history"][0]
+    train(iam, steps=4)
+    state = state_of(tmp_path / "run")
+    assert state["global_step"] == 4
+    assert state["log_history"][0] == first
+
+
+def test_restart_begins_anew(make_iam, train, tmp_path):
+    iam = make_iam()
+    train(iam, steps=2)
+    train(iam, "--restart", "--seed", "7", steps=2)
+    steps = [entry["step"] for entry in state_of(tmp_path / "run")["log_history"]]
+    assert steps[0] == 1
+
+
+def test_training_goes_on_from_a_saved_model(make_iam, train, tiny_model_dir, tmp_path):
+    assert train(make_iam(), "--model", str(tiny_model_dir)) == 0
+    assert AutoModelForCTC.from_pretrained(tmp_path / "run").config.lstm_hidden_size == 16
+
+
+def test_a_text_too_long_for_its_image_is_named_before_training(make_iam, train, tmp_path, capsys):
+    iam = make_iam(damage={"a01-003-00": png_bytes("T")})
+    assert train(iam) == 2
+    message = capsys.readouterr().err
+    assert "Three ducks: Tom's." in message
+    assert "frames" in message
+    assert "--on_too_long skip" in message
+    assert not list((tmp_path / "run").glob("checkpoint-*"))
+
+
+def test_texts_too_long_are_left_out_when_asked(make_iam, train, caplog):
+    iam = make_iam(damage={"a01-003-00": png_bytes("T")})
+    assert train(iam, "--on_too_long", "skip") == 0
+    assert "They are left out." in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["--units", "lines"], "give one repeat for each unit", id="repeats"),
+        pytest.param(["--preset", "huge"], "use small or base", id="preset"),
+        pytest.param(["--config_overrides", "x"], "no JSON object", id="overrides"),
+        pytest.param(["--config_overrides", '{"dropout": 2.0}'], "dropout=2.0", id="field"),
+        pytest.param(["--deskew", "twist"], "'moment', 'line'", id="deskew"),
+        pytest.param(["--on_too_long", "x"], "use 'error' or 'skip'", id="on-too-long"),
+    ],
+)
+def test_a_wrong_argument_ends_with_a_sentence(make_iam, train, capsys, arguments, message):
+    assert train(make_iam(), *arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_wrong_folder_says_what_was_looked_for(train, tmp_path, capsys):
+    assert train(tmp_path) == 2
+    assert "lines.t" in capsys.readouterr().err
