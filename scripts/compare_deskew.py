@@ -1,6 +1,6 @@
-"""Measure what deskewing does to the validation CER of one model: none, moments once and twice, line.
+"""Measure the validation CER of one model without deskewing, with moments, and with lines.
 
-python scripts/compare_deskew.py --iam path/to/iam --model path/to/model --output results/deskew.json
+python scripts/compare_deskew.py --iam path/to/iam --model path/to/model
 
 The comparison is fair to a method as far as the model was trained on images prepared with it.
 """

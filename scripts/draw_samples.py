@@ -2,8 +2,8 @@
 
 python scripts/draw_samples.py --fonts path/to/fonts --output samples
 
-The fonts have to be free to use; the samples here are drawn from Caveat, Kalam and Nanum Pen Script (SIL Open
-Font License 1.1).
+The fonts have to be free to use; the samples here are drawn from Caveat, Kalam and Nanum Pen
+Script (SIL Open Font License 1.1).
 """
 
 import argparse
@@ -21,8 +21,18 @@ SAMPLES = {
 }
 # A pen is never as regular as a font: no two letters of a line are quite the same.
 PEN = Augmentation(
-    shear=0.1, rotation=0, scale_x=0.05, scale_y=0.05, elastic=2.0, mesh_size=24, stroke_width=0,
-    brightness=0.1, gamma=1.0, noise=4.0, binarize=0, background=0,
+    shear=0.1,
+    rotation=0,
+    scale_x=0.05,
+    scale_y=0.05,
+    elastic=2.0,
+    mesh_size=24,
+    stroke_width=0,
+    brightness=0.1,
+    gamma=1.0,
+    noise=4.0,
+    binarize=0,
+    background=0,
 )
 
 

@@ -1,10 +1,10 @@
-"""The deskew figure, on words drawn with a known slant."""
+"""The pictures, on words drawn with a known slant."""
 
 import numpy as np
 import pytest
 from drawing import draw_text_line
 
-from hwr_hf.figures import GAP, ROW_NAMES, deskew_figure
+from hwr_hf.figures import GAP, ROW_NAMES, deskew_figure, reading_figure
 
 WORD = draw_text_line("illit")
 
@@ -56,3 +56,17 @@ def test_no_image_raises():
 def test_an_unreadable_file_is_named(tmp_path):
     with pytest.raises(ValueError, match="nowhere"):
         deskew_figure([tmp_path / "nowhere.png"])
+
+
+def test_reading_figure_boxes_and_names_every_word():
+    image = draw_text_line("ab cd")
+    words = [
+        {"text": "ab", "score": 1.0, "box": [5, 5, 30, 30]},
+        {"text": "cd", "score": 0.0, "box": [40, 5, 70, 30]},
+    ]
+    figure = reading_figure(image, {"words": words})
+    assert figure.width == image.width
+    assert figure.getpixel((5, 5)) == (0, 140, 60)  # sure: green
+    assert figure.getpixel((40, 5)) == (190, 0, 60)  # unsure: red
+    below = figure.crop((0, image.height, figure.width, figure.height))
+    assert below.getextrema()[0][0] < 250  # the words are written there

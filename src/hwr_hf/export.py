@@ -1,7 +1,8 @@
 """From a trained model's folder to the folder that gets published: half the size, complete.
 
-In: what training saved. Out: `model.safetensors` in float16, configuration, processor and the source
-files that `trust_remote_code=True` needs; anything else in the folder, such as its card, stays.
+In: what training saved. Out: `model.safetensors` in float16, configuration, processor and the
+source files that `trust_remote_code=True` needs; anything else in the folder, such as its card,
+stays.
 """
 
 import json

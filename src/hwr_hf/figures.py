@@ -48,6 +48,32 @@ def deskew_figure(images: Sequence, row_height: int = 64) -> Image.Image:
     return figure
 
 
+def reading_figure(image, reading: dict) -> Image.Image:
+    """An image with the words read from it underneath, each in its box.
+
+    Args:
+        image: Anything that `to_grey` takes.
+        reading: The pipeline's answer with `return_words=True`.
+
+    Returns:
+        RGB picture. Boxes and words go from red (score 0) to green (score 1).
+    """
+    line = Image.fromarray(to_grey(image))
+    text_height = max(18, line.height // 3)
+    font = ImageFont.load_default(size=text_height * 0.6)
+    figure = Image.new("RGB", (line.width, line.height + text_height), "white")
+    figure.paste(line.convert("RGB"))
+    draw = ImageDraw.Draw(figure)
+    for word in reading["words"]:
+        left, top, right, bottom = word["box"]
+        colour = (round(190 * (1 - word["score"])), round(140 * word["score"]), 60)
+        draw.rectangle((left, top, right - 1, bottom - 1), outline=colour, width=2)
+        label = f"{word['text']} {word['score']:.0%}"
+        position = ((left + right) / 2, line.height + text_height / 2)
+        draw.text(position, label, fill=colour, font=font, anchor="mm")
+    return figure
+
+
 def _of_height(image: np.ndarray, height: int) -> Image.Image:
     width = max(1, round(image.shape[1] * height / image.shape[0]))
     return Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)

@@ -1,8 +1,8 @@
-"""Training of a recogniser with `Trainer`: from arguments to a saved model, its log and its curve.
+"""Training of a recogniser with `Trainer`: from arguments to a saved model, its log and curve.
 
-`main(argv)` is what `hwr-hf train` and `scripts/train.py` call. It prepares IAM's images once, trains
-on batches of like width, evaluates lines and words on the validation split, keeps the checkpoint of
-the lowest validation CER, and goes on from the last checkpoint when started again.
+`main(argv)` is what `hwr-hf train` and `scripts/train.py` call. It prepares IAM's images once,
+trains on batches of like width, evaluates lines and words on the validation split, keeps the
+checkpoint of the lowest validation CER, and goes on from the last one when started again.
 """
 
 import json
@@ -80,7 +80,7 @@ class ModelArguments:
     )
     config_overrides: str | None = field(
         default=None,
-        metadata={"help": 'Changes to the preset as JSON, e.g. \'{"num_lstm_layers": 3}\'.'},
+        metadata={"help": "Changes to the preset as JSON, e.g. '{\"num_lstm_layers\": 3}'."},
     )
 
 
@@ -149,8 +149,8 @@ def make_trainer(
     """
     if len(data.units) != len(data.repeats):
         raise ValueError(
-            f"--units {' '.join(data.units)} and --repeats {' '.join(map(str, data.repeats))} differ "
-            "in number: give one repeat for each unit."
+            f"--units {data.units} and --repeats {data.repeats} differ in number: "
+            "give one repeat for each unit."
         )
     model, processor = make_model(model_arguments)
     train_parts, evaluation_datasets = [], {}
@@ -210,7 +210,7 @@ def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiL
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"--config_overrides {arguments.config_overrides} is no JSON object: give one such as "
-            '\'{"num_lstm_layers": 3}\'.'
+            "'{\"num_lstm_layers\": 3}'."
         ) from error
     try:
         config = presets[arguments.preset](**overrides)

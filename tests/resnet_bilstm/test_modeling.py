@@ -210,7 +210,9 @@ def test_saving_and_reloading_gives_the_same_output(model_class, tmp_path):
         assert torch.equal(model(pixel_values)[0], reloaded(pixel_values)[0])
 
 
-@pytest.mark.parametrize("model_class", [ResNetBiLstmForCharacterSequence, ResNetForCharacterSequence])
+@pytest.mark.parametrize(
+    "model_class", [ResNetBiLstmForCharacterSequence, ResNetForCharacterSequence]
+)
 def test_character_sequence_loss_is_cross_entropy_with_padding_classes(model_class):
     model = tiny(model_class, num_steps=4)
     outputs = model(torch.randn(1, 1, 32, 64), labels=torch.tensor([[3, 5, -100]]))

@@ -1,9 +1,9 @@
-"""Random changes to a prepared line that keep its text: how another hand or pen might have written it.
+"""Random changes to a prepared line that keep its text: another hand or pen might have written it.
 
 In and out: uint8 `(height, width)`, 0 = ink, 255 = paper. The height stays, the width may change.
-Shear, rotation, scale, shift and an elastic field are one mesh of quadrilaterals, so that the line is
-resampled once. Elastic fields: Simard et al. (2003), https://doi.org/10.1109/ICDAR.2003.1227801; one
-under a pixel does nothing for accuracy, hence the floor of 1 px.
+Shear, rotation, scale and an elastic field are one mesh of quadrilaterals, so that the line is
+resampled once. Elastic fields: Simard et al. (2003), https://doi.org/10.1109/ICDAR.2003.1227801;
+one under a pixel does nothing for accuracy, hence the floor of 1 px.
 """
 
 import math

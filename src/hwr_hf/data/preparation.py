@@ -1,9 +1,11 @@
-"""From a `datasets` split of images and texts to lines ready for training, their geometry done once.
+"""From a `datasets` split of images and texts to lines ready for training, geometry done once.
 
-In: columns `image` and `text`. Out: prepared grey lines (deskewed, cropped, of fixed height) on disk
-in the datasets cache, then, example by example, `{"image": uint8 (height, width), "labels": ids}`.
+In: columns `image` and `text`. Out: prepared grey lines (deskewed, cropped, of fixed height) in the
+datasets cache, then, example by example, `{"image": uint8 (height, width), "labels": ids}`.
 """
 
+import hashlib
+import inspect
 import logging
 
 import datasets
@@ -12,6 +14,7 @@ import torch
 from PIL import Image
 
 from hwr_hf.data.augmentation import PAPER, Augmentation
+from hwr_hf.resnet_bilstm import image_transforms_resnet_bilstm
 from hwr_hf.resnet_bilstm.ctc_resnet_bilstm import min_ctc_frames
 from hwr_hf.resnet_bilstm.image_transforms_resnet_bilstm import prepare_line, to_grey
 
@@ -50,9 +53,11 @@ def prepare_lines(
         "do_crop": image_processor.do_crop,
         "max_width": image_processor.max_width,
     }
+    # The cache's key covers the arguments but not the code they reach: this makes it notice.
+    code = inspect.getsource(image_transforms_resnet_bilstm)
     return dataset.map(
         _prepare_example,
-        fn_kwargs=settings,
+        fn_kwargs={"settings": settings, "code": hashlib.sha256(code.encode()).hexdigest()},
         remove_columns=dataset.column_names,
         features=PREPARED_FEATURES,
         num_proc=num_proc,
@@ -60,7 +65,7 @@ def prepare_lines(
     )
 
 
-def _prepare_example(example: dict, **settings) -> dict:
+def _prepare_example(example: dict, settings: dict, code: str) -> dict:
     line, _ = prepare_line(to_grey(example["image"]), **settings)
     return {"image": Image.fromarray(line), "text": example["text"], "width": line.shape[1]}
 

@@ -258,7 +258,9 @@ class ResNetBiLstmModel(ResNetBiLstmPreTrainedModel):
         hidden_state = features  # (batch, frames, channels)
         reversal = reversal_of(frame_mask)
         for layer in self.bilstm:
-            hidden_state = layer(self.dropout(hidden_state), reversal)  # (batch, frames, 2 * hidden)
+            hidden_state = layer(
+                self.dropout(hidden_state), reversal
+            )  # (batch, frames, 2 * hidden)
         hidden_state = self.dropout(hidden_state)
         hidden_states = None
         if _default(output_hidden_states, self.config.output_hidden_states):
@@ -339,25 +341,24 @@ class ResNetBiLstmForCTC(ResNetBiLstmPreTrainedModel):
 
         Args:
             logits: `(batch, frames, vocab_size)`.
-            labels: `(batch, length)`, padded with -100.
+            labels: `(batch, length)`, padded with -100 on the right.
             frame_mask: `(batch, frames)`, or None when every frame counts.
 
         Raises:
             ValueError: A text needs more frames than its image has.
         """
         batch_size, num_frames, _ = logits.shape
-        texts = [row[row != IGNORED_LABEL].tolist() for row in labels]
+        lengths = (labels != IGNORED_LABEL).sum(dim=1).tolist()
         frames = [num_frames] * batch_size if frame_mask is None else frame_mask.sum(1).tolist()
-        for text, available in zip(texts, frames, strict=True):
-            check_label_fits(text, available, self.config.column_stride)
-        lengths = [len(text) for text in texts]
+        for text, length, available in zip(labels.tolist(), lengths, frames, strict=True):
+            check_label_fits(text[:length], available, self.config.column_stride)
         # cuDNN's CTC wants every input length equal to the batch's; padded lines are shorter.
         with torch.backends.cudnn.flags(enabled=False):
             return F.ctc_loss(
                 logits.transpose(0, 1).float().log_softmax(-1),
-                torch.tensor(sum(texts, []), dtype=torch.long, device=logits.device),
-                torch.tensor(frames, dtype=torch.long),
-                torch.tensor(lengths, dtype=torch.long),
+                labels.clamp(min=0),
+                torch.tensor(frames),
+                torch.tensor(lengths),
                 blank=self.config.pad_token_id,
                 reduction="mean",
             )
@@ -476,8 +477,9 @@ def check_inputs(
     """Raises ValueError when the tensors do not have the shapes that `forward` documents."""
     if pixel_values.dim() != 4 or pixel_values.shape[1] != num_channels:
         raise ValueError(
-            f"pixel_values has shape {tuple(pixel_values.shape)}; needed is (batch, {num_channels}, "
-            "height, width). The model's own image processor makes such a batch."
+            f"pixel_values has shape {tuple(pixel_values.shape)}; needed is "
+            f"(batch, {num_channels}, height, width). The model's own image processor makes such "
+            "a batch."
         )
     expected = (pixel_values.shape[0], pixel_values.shape[3])
     if pixel_mask is not None and pixel_mask.shape != expected:
@@ -494,8 +496,8 @@ def check_label_fits(label_ids: list[int], num_frames: int, column_stride: int) 
         raise ValueError(
             f"A line of {num_frames} frames cannot spell a text of {len(label_ids)} characters, "
             f"which needs {needed} (label ids {label_ids}). Use an image at least "
-            f"{needed * column_stride} columns wide, a smaller column stride (now {column_stride}), "
-            "or leave the line out."
+            f"{needed * column_stride} columns wide, a smaller column stride than "
+            f"{column_stride}, or leave the line out."
         )
 
 

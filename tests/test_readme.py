@@ -1,0 +1,113 @@
+"""What the README shows is what happens."""
+
+import contextlib
+import io
+import json
+import re
+import runpy
+import shlex
+import sys
+from pathlib import Path
+
+import datasets
+import pytest
+
+import hwr_hf
+from hwr_hf.cli import main
+from hwr_hf.model_card import card_values, fill_section
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+TINY_RUN = [
+    *["--config_overrides", '{"hidden_sizes": [8, 8, 8], "depths": [1, 1, 1]}', "--use_cpu"],
+    *["--max_steps", "2", "--eval_steps", "2", "--save_steps", "2", "--on_too_long", "skip"],
+]
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.M | re.S)
+
+
+def commands():
+    lines = "".join(blocks("bash")).splitlines()
+    return [shlex.split(line, comments=True) for line in lines if line.startswith("hwr-hf ")]
+
+
+@pytest.fixture
+def in_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def test_the_first_example_prints_what_the_readme_says(in_root):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(blocks("python")[0], "README.md", "exec"), {})
+    assert printed.getvalue() == blocks("")[0]
+
+
+def test_both_make_commands_are_targets():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = re.findall(r"^make (\w+)", blocks("bash")[0], flags=re.M)
+    assert targets == ["read", "test"]
+    assert all(re.search(rf"^{target}:", makefile, flags=re.M) for target in targets)
+
+
+def test_reading_commands_run(in_root, capsys):
+    for command in commands():
+        if command[1] == "read":
+            arguments = [
+                word for word in command[2:] if word not in (">", "texts.tsv", "out.jsonl")
+            ]
+            arguments = ["samples/" if word == "scans/" else word for word in arguments]
+            assert main(["read", *arguments]) == 0
+    assert "The letter came by the morning post." in capsys.readouterr().out
+
+
+def test_help_teaches(capsys):
+    assert ["hwr-hf", "--help"] in commands()
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    assert "examples:" in capsys.readouterr().out
+
+
+def test_the_deskew_picture_is_drawn(in_root, tmp_path, monkeypatch):
+    script = re.search(r"`python (scripts/show_deskew.py) words", README).group(1)
+    output = tmp_path / "deskew.png"
+    monkeypatch.setattr(sys, "argv", [script, "samples/word.png", "--output", str(output)])
+    runpy.run_path(script, run_name="__main__")
+    assert output.read_bytes().startswith(b"\x89PNG")
+
+
+def test_training_and_evaluating_commands_run(make_iam, tmp_path, monkeypatch, in_root):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    places = {
+        "path/to/iam": str(make_iam()),
+        "runs/mine": str(tmp_path / "mine"),
+        "results/mine.json": str(tmp_path / "mine.json"),
+    }
+    for name in ("train", "evaluate"):
+        command = next(command for command in commands() if command[1] == name)
+        arguments = [places.get(word, word) for word in command[1:] if word != "--bf16"]
+        extra = TINY_RUN if name == "train" else ["--worst-lines", str(tmp_path / "worst.html")]
+        assert main([*arguments, *extra]) == 0
+    assert json.loads((tmp_path / "mine.json").read_text())["lines"] == 1
+
+
+def test_loading_iam_runs(make_iam, tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    names = {}
+    exec(blocks("python")[1].replace("path/to/iam", str(make_iam())), names)
+    assert set(names["lines"]) == {"train", "validation", "test"}
+
+
+def test_results_and_command_are_those_under_results():
+    values = card_values(ROOT / "results", hwr_hf.DEFAULT_MODEL)
+    filled = fill_section(README, "results", values["results_table"])
+    filled = fill_section(filled, "command", f"```bash\n{values['command']}\n```")
+    assert filled == README
+
+
+def test_every_file_the_readme_names_is_there():
+    for path in re.findall(r"\b(?:samples|scripts|results)/[\w/.]+\.\w+", README):
+        assert path == "results/mine.json" or (ROOT / path).is_file(), path
