@@ -1,8 +1,22 @@
+import socket
 from pathlib import Path
 
 import pytest
 import torch
 from iam_miniature import SPLITS, image_files, label_files, write_archive, write_tree
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """A test that reaches for the network fails; sockets within the machine stay."""
+    connect = socket.socket.connect
+
+    def connect_locally(self, address):
+        if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise OSError(f"A test asked the network for {address}.")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect_locally)
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,6 @@ from hwr_hf.auto import register, register_pipeline
     ],
 )
 def test_auto_class_takes_the_package_without_trust(tiny_model_dir, auto_class, expected):
-    if not hasattr(transformers, auto_class):
-        pytest.skip(f"this transformers has no {auto_class}")
     loaded = getattr(transformers, auto_class).from_pretrained(
         tiny_model_dir, trust_remote_code=False
     )
@@ -37,8 +35,6 @@ def test_image_processor_of_the_other_backend(tiny_model_dir):
     "model_class", [hwr_hf.ResNetBiLstmForCharacterSequence, hwr_hf.ResNetForCharacterSequence]
 )
 def test_text_recognition_takes_the_saved_architecture(tmp_path, model_class):
-    if not hasattr(transformers, "AutoModelForTextRecognition"):
-        pytest.skip("this transformers has no AutoModelForTextRecognition")
     config = hwr_hf.ResNetBiLstmConfig(
         stem_channels=8,
         hidden_sizes=[8, 8, 8],

@@ -8,7 +8,7 @@ from transformers import AutoModelForCTC, AutoProcessor
 
 from hwr_hf.cli import main
 from hwr_hf.resnet_bilstm import ResNetBiLstmConfig
-from hwr_hf.training import fastest_memory_format
+from hwr_hf.training import checkpoints, fastest_memory_format, last_complete_checkpoint
 
 TINY = {
     "stem_channels": 8,
@@ -94,6 +94,21 @@ def test_restart_begins_anew(make_iam, train, tmp_path):
     assert steps[0] == 1
 
 
+def test_restart_removes_the_old_checkpoints(make_iam, train, tmp_path):
+    iam = make_iam()
+    train(iam, steps=4)
+    train(iam, "--restart", steps=2)
+    assert [path.name for path in checkpoints(tmp_path / "run")] == ["checkpoint-2"]
+
+
+def test_a_checkpoint_cut_short_by_a_kill_is_passed_over(tmp_path):
+    for step in (500, 1000, 1500):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    for step in (500, 1000):
+        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").touch()
+    assert last_complete_checkpoint(tmp_path) == str(tmp_path / "checkpoint-1000")
+
+
 def test_training_goes_on_from_a_saved_model(make_iam, train, tiny_model_dir, tmp_path):
     assert train(make_iam(), "--model", str(tiny_model_dir)) == 0
     assert AutoModelForCTC.from_pretrained(tmp_path / "run").config.lstm_hidden_size == 16
@@ -122,6 +137,8 @@ def test_texts_too_long_are_left_out_when_asked(make_iam, train, caplog):
         pytest.param(["--preset", "huge"], "use small or base", id="preset"),
         pytest.param(["--config_overrides", "x"], "no JSON object", id="overrides"),
         pytest.param(["--config_overrides", '{"dropout": 2.0}'], "dropout=2.0", id="field"),
+        pytest.param(["--config_overrides", '{"vocab_size": 60}'], "vocab_size=60", id="vocab"),
+        pytest.param(["--split", "random_80_20"], "no validation images", id="split"),
         pytest.param(["--deskew", "twist"], "'moment', 'line'", id="deskew"),
         pytest.param(["--on_too_long", "x"], "use 'error' or 'skip'", id="on-too-long"),
     ],

@@ -6,12 +6,12 @@ After `register()` the Auto classes and `pipeline("image-to-text")` know `model_
 
 import functools
 
-import transformers
 from transformers import (
     AutoConfig,
     AutoImageProcessor,
     AutoModel,
     AutoModelForCTC,
+    AutoModelForTextRecognition,
     AutoProcessor,
     AutoTokenizer,
     pipelines,
@@ -39,10 +39,9 @@ def register() -> None:
     AutoConfig.register(ResNetBiLstmConfig.model_type, ResNetBiLstmConfig, exist_ok=True)
     AutoModel.register(ResNetBiLstmConfig, ResNetBiLstmModel, exist_ok=True)
     AutoModelForCTC.register(ResNetBiLstmConfig, ResNetBiLstmForCTC, exist_ok=True)
-    if hasattr(transformers, "AutoModelForTextRecognition"):  # not in the first releases of v5
-        # Of several classes the library takes the one in the configuration's `architectures`.
-        heads = (ResNetBiLstmForCTC, ResNetBiLstmForCharacterSequence, ResNetForCharacterSequence)
-        transformers.AutoModelForTextRecognition.register(ResNetBiLstmConfig, heads, exist_ok=True)
+    # Of several classes the library takes the one in the configuration's `architectures`.
+    heads = (ResNetBiLstmForCTC, ResNetBiLstmForCharacterSequence, ResNetForCharacterSequence)
+    AutoModelForTextRecognition.register(ResNetBiLstmConfig, heads, exist_ok=True)
     AutoImageProcessor.register(
         ResNetBiLstmConfig,
         image_processor_classes={

@@ -2,7 +2,6 @@
 
 In: the command line. Out: text or JSON lines on standard output; progress and complaints on
 standard error; the exit code 0, 1 (some image could not be read) or 2 (a mistake in the call).
-torch and transformers are imported inside the commands, so that help and mistakes answer at once.
 """
 
 from __future__ import annotations
@@ -12,8 +11,11 @@ import glob
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+
+from huggingface_hub.errors import StrictDataclassError
 
 from . import DEFAULT_MODEL, __version__
 
@@ -76,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return SOME_FAILED
     except ModuleNotFoundError as error:
         return _complain(f"{error.name} is not installed. Run: pip install 'hwr_hf[train]'")
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, StrictDataclassError) as error:
         return _complain(error)
     except KeyboardInterrupt:
         return 130  # 128 + SIGINT, as shells report it
@@ -312,12 +314,13 @@ def _device(name: str | None) -> str | None:
 
 def _quiet() -> None:
     """Keep the libraries' notes to developers away from people who only want to read."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    from huggingface_hub.utils import disable_progress_bars
     from transformers.utils import logging
 
+    disable_progress_bars()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    warnings.formatwarning = lambda message, *_: f"hwr-hf: warning: {message}\n"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -30,12 +30,12 @@ from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
 from .metrics import EditCounts, bootstrap_interval, edit_counts
+from .resnet_bilstm.image_transforms_resnet_bilstm import UNREADABLE_IMAGE, ink_mask, to_grey
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 # What PIL raises on missing, truncated, empty and foreign files.
-UNREADABLE_IMAGE = (OSError, SyntaxError, ValueError, EOFError)
 NUM_RESAMPLES = 2000  # of the bootstrap
 
 
@@ -198,6 +198,8 @@ def write_report(result: EvaluationResult, path: str | Path, about: dict) -> dic
     """
     settings = result.image_processor
     passes = settings.get("num_deskew_passes", 0) if settings.get("do_deskew") else 0
+    if settings.get("deskew_method") == "line":
+        passes = min(passes, 1)  # it takes one, however many are asked for
     command = [_short_argument(argument) for argument in about.get("command", ())]
     report = {name: value for name, value in about.items() if name != "command"} | {
         "text_normalisation": "lower-cased" if result.lowercase else "none (case-sensitive)",
@@ -321,13 +323,11 @@ class _Images:
             return 0.0
         return width / height
 
-    def __getitem__(self, row: int) -> tuple[int, Image.Image | None]:
+    def __getitem__(self, row: int) -> tuple[int, np.ndarray | None]:
         try:
-            image = self.open(row)
-            image.load()
+            return row, to_grey(self.open(row), correct_polarity=False)
         except UNREADABLE_IMAGE:
             return row, None
-        return row, image
 
 
 def _sample(num_rows: int, num_samples: int | None, seed: int) -> list[int]:
@@ -377,21 +377,25 @@ def _read(
     texts: dict[int, str] = {}
     bar = tqdm(total=len(rows), unit="line", disable=not progress)
     with torch.inference_mode(), autocast, bar:
-        for batch, (readable, inputs) in zip(batches, loader, strict=True):
+        for batch, (readable, has_ink, inputs) in zip(batches, loader, strict=True):
             if readable:
                 logits = model(**inputs.to(model.device)).logits  # (batch, frames, vocab_size)
                 paths = logits.argmax(dim=-1).tolist()  # (batch, frames)
-                texts.update(zip(readable, processor.tokenizer.batch_decode(paths), strict=True))
+                read = processor.tokenizer.batch_decode(paths)
+                for row, ink, text in zip(readable, has_ink, read, strict=True):
+                    texts[row] = text if ink else ""
             bar.update(len(batch))
     return texts
 
 
-def _prepare(items: list[tuple[int, Image.Image | None]], processor):
+def _prepare(items: list[tuple[int, np.ndarray | None]], processor):
     readable = [(row, image) for row, image in items if image is not None]
     if not readable:
-        return [], None
+        return [], [], None
     rows, images = zip(*readable, strict=True)
-    return list(rows), processor(images=list(images), return_tensors="pt")
+    # As in the pipeline: without ink there is no text, whatever the model says.
+    has_ink = [bool(ink_mask(image).any()) for image in images]
+    return list(rows), has_ink, processor(images=list(images), return_tensors="pt")
 
 
 def _settings(image_processor) -> dict:

@@ -7,14 +7,15 @@ checkpoint of the lowest validation CER, and goes on from the last one when star
 
 import json
 import logging
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import datasets
+import numpy as np
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from transformers import HfArgumentParser, Trainer, TrainingArguments, set_seed
-from transformers.trainer_utils import get_last_checkpoint
 
 from hwr_hf.data.augmentation import Augmentation
 from hwr_hf.data.batching import WidthBucketSampler
@@ -53,7 +54,9 @@ class DataArguments:
             "with each: none, line, moment. Default: the image processor's own."
         },
     )
-    augment: bool = field(default=True, metadata={"help": "Change training images at random."})
+    augment: float = field(
+        default=1.0, metadata={"help": "Strength of random changes to training images; 0: none."}
+    )
     on_too_long: str = field(
         default="error", metadata={"help": "error or skip: texts too long for their image."}
     )
@@ -118,7 +121,7 @@ class RecognitionTrainingArguments(TrainingArguments):
     )
     dataloader_num_workers: int = field(default=1, metadata={"help": "Augmenting processes."})
     restart: bool = field(
-        default=False, metadata={"help": "Begin anew although output_dir holds a checkpoint."}
+        default=False, metadata={"help": "Begin anew, and remove the checkpoints in output_dir."}
     )
 
 
@@ -152,6 +155,11 @@ def make_trainer(
             f"--units {data.units} and --repeats {data.repeats} differ in number: "
             "give one repeat for each unit."
         )
+    if data.split == "random_80_20":
+        raise ValueError(
+            "--split random_80_20 has no validation images to choose a checkpoint by. Use aachen, "
+            "aachen_b or large_writer_independent."
+        )
     model, processor = make_model(model_arguments)
     train_parts, evaluation_datasets = [], {}
     for unit, repeats in zip(data.units, data.repeats, strict=True):
@@ -169,7 +177,8 @@ def make_trainer(
         evaluation = prepare_lines(
             evaluation, processor.image_processor, num_proc=data.preparation_processes
         )
-        evaluation = fitting_lines(evaluation, processor.tokenizer, model, "skip").sort("width")
+        evaluation = fitting_lines(evaluation, processor.tokenizer, model, "skip")
+        evaluation = evaluation.select(np.argsort(evaluation["width"][:]))
         evaluation_datasets[unit] = PreparedLines(
             evaluation, processor.tokenizer, model.config.column_stride
         )
@@ -184,7 +193,7 @@ def make_trainer(
             datasets.concatenate_datasets(train_parts),
             processor.tokenizer,
             model.config.column_stride,
-            Augmentation() if data.augment else None,
+            Augmentation().scaled(data.augment) if data.augment else None,
             args.seed,
         ),
         eval_dataset=evaluation_datasets,
@@ -216,7 +225,13 @@ def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiL
         config = presets[arguments.preset](**overrides)
     except StrictDataclassError as error:
         raise ValueError(f"--config_overrides {arguments.config_overrides}: {error}") from error
-    processor = ResNetBiLstmProcessor(ResNetBiLstmImageProcessor(), ResNetBiLstmTokenizer())
+    tokenizer = ResNetBiLstmTokenizer()
+    if config.vocab_size != len(tokenizer):
+        raise ValueError(
+            f"vocab_size={config.vocab_size} does not fit the tokenizer's {len(tokenizer)} ids: "
+            "leave it out of --config_overrides."
+        )
+    processor = ResNetBiLstmProcessor(ResNetBiLstmImageProcessor(), tokenizer)
     return ResNetBiLstmForCTC(config), processor
 
 
@@ -239,9 +254,10 @@ def train(
     """
     set_seed(args.seed)
     trainer = make_trainer(data, model, args)
-    checkpoint = None
-    if not args.restart and Path(args.output_dir).is_dir():
-        checkpoint = get_last_checkpoint(args.output_dir)
+    if args.restart:
+        for folder in checkpoints(args.output_dir):
+            shutil.rmtree(folder)
+    checkpoint = last_complete_checkpoint(args.output_dir)
     if checkpoint is not None:
         logger.warning("Going on from %s (--restart begins anew).", checkpoint)
     trainer.train(resume_from_checkpoint=checkpoint)
@@ -250,6 +266,20 @@ def train(
     if trainer.is_world_process_zero():
         draw_learning_curve(trainer.state.log_history, Path(args.output_dir) / "learning_curve.png")
     return trainer
+
+
+def checkpoints(output_dir: str | Path) -> list[Path]:
+    """The checkpoint folders of a training, in the order of their steps."""
+    folders = (path for path in Path(output_dir).glob("checkpoint-*") if path.is_dir())
+    numbered = [path for path in folders if path.name.removeprefix("checkpoint-").isdecimal()]
+    return sorted(numbered, key=lambda path: int(path.name.removeprefix("checkpoint-")))
+
+
+def last_complete_checkpoint(output_dir: str | Path) -> str | None:
+    """The last checkpoint that was written to its end, or None."""
+    # `Trainer` writes this file last, so a checkpoint that a kill has cut short lacks it.
+    complete = [path for path in checkpoints(output_dir) if (path / "trainer_state.json").is_file()]
+    return str(complete[-1]) if complete else None
 
 
 def main(argv: list[str] | None = None) -> None:

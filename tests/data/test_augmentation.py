@@ -93,3 +93,13 @@ def test_mesh_corners_run_counter_clockwise_from_the_upper_left():
     rows, columns = np.array([0, 10]), np.array([0, 20])
     y, x = np.meshgrid(rows, columns, indexing="ij")
     assert mesh_of(rows, columns, y, x) == [((0, 0, 20, 10), (0, 0, 0, 10, 20, 10, 20, 0))]
+
+
+def test_half_the_strength_is_half_of_every_size_but_the_elastic_floor():
+    half = Augmentation(shear=0.4, noise=8.0, elastic=1.5, gamma=4.0).scaled(0.5)
+    assert (half.shear, half.noise, half.elastic, half.gamma) == (0.2, 4.0, 1.0, 2.0)
+
+
+def test_no_strength_is_refused():
+    with pytest.raises(ValueError, match=r"strength=0 is not allowed"):
+        Augmentation().scaled(0)

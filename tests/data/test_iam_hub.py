@@ -90,3 +90,8 @@ def test_path_below_an_existing_folder_is_no_hub_name(monkeypatch, tmp_path):
 @pytest.mark.parametrize("path", ["iam", "./iam", "../data", "/data/iam", "~/iam", "a/b/c"])
 def test_path_is_no_hub_name(path):
     assert not is_hub_name(path)
+
+
+def test_words_of_a_hub_copy_are_refused():
+    with pytest.raises(ValueError, match="holds the unit it was uploaded with"):
+        load_iam("owner/iam-copy", unit="words")

@@ -1,4 +1,5 @@
 import pytest
+from huggingface_hub.errors import StrictDataclassError
 
 from hwr_hf.resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
 
@@ -24,7 +25,7 @@ from hwr_hf.resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
     ],
 )
 def test_a_wrong_value_is_named_with_its_field(field, value):
-    with pytest.raises(Exception, match=field) as error:
+    with pytest.raises(StrictDataclassError, match=field) as error:
         ResNetBiLstmConfig(**{field: value})
     assert repr(value) in str(error.value)
     assert "use " in str(error.value)

@@ -473,3 +473,18 @@ def test_prepare_line_rejects(options, message):
 def test_functions_want_a_grey_image(function, image):
     with pytest.raises(ValueError, match="Use to_grey"):
         function(image)
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_integers_of_any_usual_depth_keep_their_contrast(bits):
+    line = np.full((40, 80), 2**bits - 1, dtype=np.uint16)
+    line[10:30, 20:24] = 0
+    grey = to_grey(line)
+    assert (grey.min(), grey.max()) == (0, 255)
+
+
+def test_a_tiff_of_several_pages_is_refused(tmp_path):
+    pages = [Image.new("L", (40, 20), 255)] * 2
+    pages[0].save(tmp_path / "pages.tiff", save_all=True, append_images=pages[1:])
+    with pytest.raises(ValueError, match=r"pages\.tiff.* has 2 pages"):
+        to_grey(tmp_path / "pages.tiff")

@@ -167,14 +167,17 @@ def test_wrong_shapes_are_named(shape, mask_shape, message):
 def test_gradient_checkpointing_gives_the_same_gradients():
     pixel_values, pixel_mask = padded_batch([64, 40])
     labels = torch.tensor([[1, 2, 3], [4, 5, -100]])
-    gradients = []
+    gradients, calls = [], []
     for checkpointing in (False, True):
         model = tiny(dropout=0.0).train()
         if checkpointing:
             model.activation_checkpointing_enable()
+        convolution = model.model.backbone.get_submodule("layer1.0.conv1")
+        convolution.register_forward_hook(lambda *_, on=checkpointing: calls.append(on))
         model(pixel_values, pixel_mask, labels=labels).loss.backward()
         gradients.append(model.model.backbone.conv1.weight.grad)
     assert torch.allclose(*gradients, atol=1e-6)
+    assert calls == [False, True, True]  # a checkpointed block runs again for its gradients
 
 
 def test_training_from_scratch_learns_two_lines():
@@ -227,9 +230,24 @@ def test_character_sequence_refuses_a_text_longer_than_its_steps():
         model(torch.randn(1, 1, 32, 64), labels=torch.tensor([[1, 2, 3]]))
 
 
-def test_the_cnn_baseline_needs_a_number_of_steps():
+@pytest.mark.parametrize(
+    "model_class", [ResNetBiLstmForCharacterSequence, ResNetForCharacterSequence]
+)
+def test_a_class_per_step_needs_a_number_of_steps(model_class):
     with pytest.raises(ValueError, match="num_steps=None"):
-        tiny(ResNetForCharacterSequence)
+        tiny(model_class)
+
+
+def test_a_fixed_number_of_steps_refuses_padded_lines():
+    model = tiny(num_steps=4)
+    with pytest.raises(ValueError, match=r"num_steps=4 .* must not be padded"):
+        model(*padded_batch([64, 40]))
+
+
+@pytest.mark.parametrize("label", [0, 7, -1])
+def test_labels_that_are_no_characters_are_refused(label):
+    with pytest.raises(ValueError, match=f"Label {label} is no character of a model with 7"):
+        tiny()(torch.randn(1, 1, 32, 64), labels=torch.tensor([[1, label, -100]]))
 
 
 def test_the_cnn_baseline_ignores_padding():
@@ -253,7 +271,10 @@ def test_imagenet_backbone_gives_torchvisions_stage_outputs(tmp_path):
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(std=0.1)
             module.running_var.uniform_(0.5, 2)
-    save_file(reference.state_dict(), tmp_path / "resnet34.safetensors")
+    published = {  # ImageNet's files lack the count of training batches
+        name: value for name, value in reference.state_dict().items() if "num_batches" not in name
+    }
+    save_file(published, tmp_path / "resnet34.safetensors")
     model, loaded = paper_model_on(tmp_path / "resnet34.safetensors")
 
     assert "layer4.2.bn2.running_var" in loaded
@@ -274,7 +295,8 @@ def test_imagenet_weights_come_from_a_torchvision_enum():
             return dict(state)
 
     model, loaded = paper_model_on(Weights())
-    assert set(loaded) == set(state) - {"fc.weight", "fc.bias"}
+    expected = {name for name in state if "num_batches" not in name} - {"fc.weight", "fc.bias"}
+    assert set(loaded) == expected
     assert torch.equal(model.backbone.state_dict()["conv1.weight"], state["conv1.weight"])
 
 

@@ -196,7 +196,8 @@ def test_an_array_that_is_no_image_is_refused(reader):
 
 
 def test_a_model_without_a_ctc_head_is_refused(reader):
-    model = hwr_hf.ResNetBiLstmForCharacterSequence(reader.model.config)
+    config = hwr_hf.ResNetBiLstmConfig(hidden_sizes=[8, 8, 8], depths=[1, 1, 1], num_steps=8)
+    model = hwr_hf.ResNetBiLstmForCharacterSequence(config)
     with pytest.raises(ValueError, match="no CTC head"):
         hwr_hf.ResNetBiLstmPipeline(model, reader.tokenizer, image_processor=reader.image_processor)
 
@@ -332,3 +333,24 @@ def test_collate_pads_with_masked_zeros():
     assert batch["pixel_values"].shape == (2, 1, 2, 5) and batch["n"].shape == (2,)
     assert batch["pixel_mask"].tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
     assert batch["pixel_values"][0, :, :, 3:].abs().sum() == 0
+
+
+def test_every_line_squashed_is_named(tiny_model_dir, tmp_path, recwarn):
+    reader = pipeline("image-to-text", model=str(tiny_model_dir), device="cpu")
+    reader.image_processor.max_width = 64
+    paths = [tmp_path / "first.png", tmp_path / "second.png"]
+    for path in paths:
+        draw_text_line("a line too wide").save(path)
+    reader([str(path) for path in paths])
+    messages = [str(warning.message) for warning in recwarn if "squashed" in str(warning.message)]
+    assert ["first.png" in messages[0], "second.png" in messages[1]] == [True, True]
+
+
+def test_a_column_of_a_data_set_is_several_images(tiny_model_dir):
+    import datasets
+
+    reader = pipeline("image-to-text", model=str(tiny_model_dir), device="cpu")
+    images = [draw_text_line("one"), draw_text_line("two")]
+    features = datasets.Features({"image": datasets.Image()})
+    column = datasets.Dataset.from_dict({"image": images}, features=features)["image"]
+    assert reader(column) == reader(images)

@@ -212,7 +212,12 @@ def test_each_part_alone_brings_the_source_files(workplace, tiny_model_dir, part
 
 def test_only_a_ctc_model_names_a_pipeline(tmp_path):
     config = hwr_hf.ResNetBiLstmConfig(
-        stem_channels=8, hidden_sizes=[8], depths=[1], stage_strides=[[2, 2]], lstm_hidden_size=8
+        stem_channels=8,
+        hidden_sizes=[8],
+        depths=[1],
+        stage_strides=[[2, 2]],
+        lstm_hidden_size=8,
+        num_steps=8,
     )
     hwr_hf.ResNetBiLstmForCharacterSequence(config).save_pretrained(tmp_path)
     saved = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))

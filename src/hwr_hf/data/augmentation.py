@@ -7,7 +7,7 @@ one under a pixel does nothing for accuracy, hence the floor of 1 px.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -55,6 +55,24 @@ class Augmentation:
             raise ValueError(
                 f"elastic={self.elastic} px is too small to matter: use 0 for none or at least 1."
             )
+
+    def scaled(self, strength: float) -> "Augmentation":
+        """The same changes at this part of their size; the elastic field keeps its floor of 1 px.
+
+        Raises:
+            ValueError: `strength` is not positive.
+        """
+        if strength <= 0:
+            raise ValueError(f"strength={strength} is not allowed: use a number above 0.")
+        proportional = (
+            "shear rotation scale_x scale_y stroke_width brightness noise binarize background"
+        )
+        return replace(
+            self,
+            elastic=max(1.0, self.elastic * strength) if self.elastic else 0.0,
+            gamma=self.gamma**strength,
+            **{name: getattr(self, name) * strength for name in proportional.split()},
+        )
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """A changed copy of `image`."""

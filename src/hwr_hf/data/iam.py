@@ -100,6 +100,11 @@ def load_iam(
                 f"{data_dir} has its own splits and no segmentation flags: split={split!r} with "
                 f"segmentation={segmentation!r} needs IAM's own files. {HOW_TO_GET_IAM}"
             )
+        if unit != "lines":
+            raise ValueError(
+                f"{data_dir} on the Hub holds the unit it was uploaded with: unit={unit!r} needs "
+                f"IAM's own files. {HOW_TO_GET_IAM}"
+            )
         return load_hub_copy(
             str(data_dir),
             detokenized=text == "natural",

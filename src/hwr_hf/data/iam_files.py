@@ -7,7 +7,6 @@ once to see that it can be.
 import hashlib
 import io
 import os
-import struct
 import tarfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
@@ -16,21 +15,12 @@ from pathlib import Path
 
 from PIL import Image
 
+from hwr_hf.resnet_bilstm.image_transforms_resnet_bilstm import UNREADABLE_IMAGE
+
 from .iam_text import is_image_id
 
 ARCHIVE_SUFFIXES = (".tgz", ".tar.gz", ".tar")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-# What Pillow raises on bytes that are no image, or half of one
-DECODER_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
 HOW_TO_GET_IAM = (
     "IAM is free for research: register at https://fki.tic.heia-fr.ch/databases/"
     "iam-handwriting-database and put ascii.tgz with lines.tgz or words.tgz into one folder, "
@@ -129,7 +119,7 @@ def image_fault(content: bytes) -> str | None:
     try:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
-    except DECODER_ERRORS as error:
+    except UNREADABLE_IMAGE as error:
         return f"does not decode: {' '.join(str(error).split())}"  # one line of the log
     return None
 

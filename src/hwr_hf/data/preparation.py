@@ -52,6 +52,7 @@ def prepare_lines(
         "num_deskew_passes": image_processor.num_deskew_passes,
         "do_crop": image_processor.do_crop,
         "max_width": image_processor.max_width,
+        "on_too_wide": image_processor.on_too_wide,
     }
     # The cache's key covers the arguments but not the code they reach: this makes it notice.
     code = inspect.getsource(image_transforms_resnet_bilstm)

@@ -32,7 +32,8 @@ class ResNetBiLstmConfig(PreTrainedConfig):
         initializer_range: Standard deviation of the heads' initial weights.
 
     Raises:
-        ValueError: A field lies outside its range; the message names field, value and range.
+        StrictDataclassError: (`huggingface_hub.errors`) A field has the wrong type or lies outside
+            its range; the message names field, value and range.
     """
 
     model_type = "resnet_bilstm"
@@ -83,7 +84,7 @@ class ResNetBiLstmConfig(PreTrainedConfig):
 
     @classmethod
     def base(cls, **kwargs) -> "ResNetBiLstmConfig":
-        """About 11 M parameters: for a GPU, and the most that fits the 25 MB of the wheel."""
+        """About 12 M parameters: for a GPU, and the most that fits the 25 MB of the wheel."""
         sizes = dict(
             stem_channels=64,
             hidden_sizes=[64, 128, 256],

@@ -18,7 +18,9 @@ References:
 
 import math
 import os
+import struct
 import warnings
+import zlib
 
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
@@ -31,6 +33,18 @@ SLANT_STEP = 2.5  # degrees between the slants tried
 MIN_CONTRAST = 24  # grey levels between ink and paper; less is an empty page with noise
 WORKING_HEIGHT = (
     64  # angles and boxes are measured on an image reduced to one to two times this height
+)
+
+# What Pillow raises on bytes that are no image, or half of one
+UNREADABLE_IMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
 )
 
 DESKEW_METHODS = ("moment", "line")
@@ -72,7 +86,7 @@ def _read_grey(path: str | os.PathLike) -> np.ndarray:
         raise ValueError(f"There is no image file at {os.fspath(path)!r}.")
     try:
         image = Image.open(path)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except UNREADABLE_IMAGE as error:
         raise ValueError(
             f"The image file {os.fspath(path)!r} is broken or of an unknown format: {error}"
         ) from error
@@ -83,10 +97,15 @@ def _read_grey(path: str | os.PathLike) -> np.ndarray:
 def _pil_to_grey(image: Image.Image) -> np.ndarray:
     if 0 in image.size:
         raise ValueError(f"The image is empty: width {image.width}, height {image.height}.")
+    name = getattr(image, "filename", "") or "passed in"
+    if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
+        raise ValueError(
+            f"The image {name!r} has {image.n_frames} pages; a line or word has one. "
+            "Save each page as an image of its own."
+        )
     try:
         image.load()
-    except (OSError, SyntaxError, EOFError, ValueError) as error:
-        name = getattr(image, "filename", "") or "passed in"
+    except UNREADABLE_IMAGE as error:
         raise ValueError(f"The image {name!r} is broken: {error}") from error
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
@@ -127,7 +146,7 @@ def _array_to_grey(image) -> np.ndarray:
 
 
 def _to_uint8(array: np.ndarray) -> np.ndarray:
-    """Scale to 0..255: booleans and floats up to 1 by 255, 16-bit values by 1/257."""
+    """Scale to 0..255: booleans and floats up to 1, and integers of 8, 12 or 16 bits."""
     if array.dtype == np.uint8:
         return array
     if array.dtype == bool:
@@ -143,8 +162,8 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
         )
     if is_float:
         factor = 255.0 if high <= 1 else 1.0
-    else:
-        factor = 1 / 257 if array.dtype == np.uint16 or high > 255 else 1.0
+    else:  # paper is bright, so the highest value tells how many bits are in use
+        factor = 255.0 / next(limit for limit in (255, 4095, 65535) if high <= limit)
     return np.rint(array * factor).astype(np.uint8)
 
 

@@ -275,6 +275,12 @@ class ResNetBiLstmModel(ResNetBiLstmPreTrainedModel):
         pool = torch.amax if self.config.height_pooling == "max" else torch.mean
         features = pool(feature_maps, dim=2)
         if self.config.num_steps is not None:
+            if mask is not None and not mask.all():
+                raise ValueError(
+                    f"num_steps={self.config.num_steps} shares the whole width among the steps, "
+                    "so lines must not be padded. Resize all to one width, for example with "
+                    "size={'height': 224, 'width': 224} in the image processor."
+                )
             features = F.adaptive_avg_pool1d(features, self.config.num_steps)
             mask = None  # the steps share the whole width out among them
         return features.transpose(1, 2), mask
@@ -348,6 +354,7 @@ class ResNetBiLstmForCTC(ResNetBiLstmPreTrainedModel):
             ValueError: A text needs more frames than its image has.
         """
         batch_size, num_frames, _ = logits.shape
+        check_label_ids(labels, self.config)
         lengths = (labels != IGNORED_LABEL).sum(dim=1).tolist()
         frames = [num_frames] * batch_size if frame_mask is None else frame_mask.sum(1).tolist()
         for text, length, available in zip(labels.tolist(), lengths, frames, strict=True):
@@ -375,6 +382,7 @@ class ResNetBiLstmForCharacterSequence(ResNetBiLstmPreTrainedModel):
 
     def __init__(self, config: ResNetBiLstmConfig):
         super().__init__(config)
+        check_num_steps(config)
         self.model = ResNetBiLstmModel(config)
         self.classifier = nn.Conv1d(2 * config.lstm_hidden_size, config.vocab_size, kernel_size=1)
         self.post_init()
@@ -404,11 +412,7 @@ class ResNetForCharacterSequence(ResNetBiLstmPreTrainedModel):
 
     def __init__(self, config: ResNetBiLstmConfig):
         super().__init__(config)
-        if config.num_steps is None:
-            raise ValueError(
-                "num_steps=None: a fully connected layer needs a fixed number of steps. "
-                "Set num_steps to the longest text, as ResNetBiLstmConfig.paper() does (96)."
-            )
+        check_num_steps(config)
         self.backbone = ResNetBackbone(config)
         self.classifier = nn.Linear(config.hidden_sizes[-1], config.num_steps * config.vocab_size)
         self.post_init()
@@ -436,6 +440,15 @@ class ResNetForCharacterSequence(ResNetBiLstmPreTrainedModel):
             hidden_states = tuple(all_feature_maps)
         result = ResNetBiLstmOutput(loss, logits, hidden_states)
         return result if _default(return_dict, self.config.return_dict) else result.to_tuple()
+
+
+def check_num_steps(config: ResNetBiLstmConfig) -> None:
+    """Raises ValueError when a head with one class per step does not know its steps."""
+    if config.num_steps is None:
+        raise ValueError(
+            "num_steps=None: one class per step needs a fixed number of steps. "
+            "Set num_steps to the longest text, as ResNetBiLstmConfig.paper() does (96)."
+        )
 
 
 def mean_over_line(feature_maps: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -489,6 +502,18 @@ def check_inputs(
         )
 
 
+def check_label_ids(labels: torch.Tensor, config: ResNetBiLstmConfig) -> None:
+    """Raises ValueError when a label is the blank or no class of the model."""
+    ids = labels[labels != IGNORED_LABEL]
+    wrong = ids[(ids < 0) | (ids >= config.vocab_size) | (ids == config.pad_token_id)]
+    if len(wrong):
+        raise ValueError(
+            f"Label {int(wrong[0])} is no character of a model with {config.vocab_size} classes "
+            f"and blank {config.pad_token_id}. Take the labels from the model's own tokenizer and "
+            f"pad them with {IGNORED_LABEL}, as its processor does."
+        )
+
+
 def check_label_fits(label_ids: list[int], num_frames: int, column_stride: int) -> None:
     """Raises ValueError when CTC cannot spell `label_ids` in `num_frames` frames."""
     needed = min_ctc_frames(label_ids)
@@ -523,6 +548,10 @@ def load_imagenet_weights(model: ResNetBiLstmPreTrainedModel, weights) -> list[s
     stem = state.get("conv1.weight")
     if stem is not None and stem.shape[1] == 3 and wanted["conv1.weight"].shape[1] == 1:
         state["conv1.weight"] = stem.sum(dim=1, keepdim=True)
+    # The published files have no count of training batches, which nothing here reads.
+    wanted = {
+        name: value for name, value in wanted.items() if not name.endswith("num_batches_tracked")
+    }
     misfits = [
         name
         for name, value in wanted.items()
@@ -534,7 +563,7 @@ def load_imagenet_weights(model: ResNetBiLstmPreTrainedModel, weights) -> list[s
             f"missing or of another shape, first {misfits[0]!r}. Use the sizes of the network that "
             "the weights come from, for example ResNetBiLstmConfig.paper() for ResNet-34."
         )
-    backbone.load_state_dict({name: state[name] for name in wanted})
+    backbone.load_state_dict({name: state[name] for name in wanted}, strict=False)
     return list(wanted)
 
 

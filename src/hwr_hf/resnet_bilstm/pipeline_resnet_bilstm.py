@@ -7,7 +7,8 @@ each word, are exact CTC probabilities, see `ctc_resnet_bilstm`; they are no ave
 import math
 import os
 import re
-from collections.abc import Sized
+import warnings
+from collections.abc import Sequence, Sized
 from itertools import pairwise
 
 import numpy as np
@@ -25,7 +26,7 @@ from .ctc_resnet_bilstm import (
     greedy_decode,
 )
 from .hub_files_resnet_bilstm import HubFolderMixin
-from .image_transforms_resnet_bilstm import ink_mask, to_grey
+from .image_transforms_resnet_bilstm import UNREADABLE_IMAGE, ink_mask, to_grey
 from .processing_resnet_bilstm import ResNetBiLstmProcessor
 
 
@@ -82,7 +83,8 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
             self.model.float()
 
     def __call__(self, inputs, **kwargs):
-        if isinstance(inputs, (list, tuple)):
+        # A column of a data set is a sequence too; the library takes only lists for several images.
+        if isinstance(inputs, Sequence) and not isinstance(inputs, (str, bytes)):
             inputs = list(inputs)
             if not inputs:
                 return []
@@ -96,9 +98,13 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
         try:
             # The image processor corrects the polarity itself.
             grey = to_grey(_fetch(image), correct_polarity=False)
-            inputs = self.image_processor(grey, return_tensors="pt", return_to_original=True)
-        except (OSError, ValueError, TypeError, SyntaxError) as error:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                inputs = self.image_processor(grey, return_tensors="pt", return_to_original=True)
+        except (*UNREADABLE_IMAGE, TypeError) as error:
             raise ValueError(f"Cannot read {_name(image)}: {error}") from error
+        for warning in caught:  # with the image's name, each gets its own
+            warnings.warn(f"{_name(image)}: {warning.message}", warning.category, stacklevel=2)
         return {
             **inputs,  # pixel_values, pixel_mask, to_original
             "has_ink": torch.tensor([bool(ink_mask(grey).any())]),

@@ -1,0 +1,40 @@
+import json
+
+import pytest
+from torch.utils.tensorboard import SummaryWriter
+
+from hwr_hf.training_summary import summarize_training, training_minutes
+
+LOG = [
+    {"step": 1, "loss": 3.0, "learning_rate": 0.5},
+    {"step": 2, "loss": 2.0, "learning_rate": 1.0},
+    {"step": 2, "eval_lines_cer": 0.5, "eval_lines_wer": 0.75, "eval_lines_loss": 2.0},
+    {"step": 2, "eval_words_cer": 0.25},
+    {"step": 3, "loss": 1.0, "learning_rate": 0.1},
+]
+
+
+def write_run(folder, starts):
+    (folder / "trainer_state.json").write_text(json.dumps({"global_step": 3, "log_history": LOG}))
+    for number, times in enumerate(starts):
+        with SummaryWriter(folder / "runs" / str(number)) as writer:
+            for step, time in enumerate(times):
+                writer.add_scalar("loss", 1.0, step, walltime=time)
+    return folder
+
+
+def test_summary_has_steps_peak_rate_and_one_entry_an_evaluation(tmp_path):
+    summary = summarize_training(write_run(tmp_path, []))
+    assert summary["steps"] == 3
+    assert summary["learning_rate"] == 1.0
+    assert summary["curve"] == [{"step": 2, "lines_cer": 0.5, "lines_wer": 0.75, "words_cer": 0.25}]
+
+
+def test_a_folder_without_a_training_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"trainer_state.json is missing"):
+        summarize_training(tmp_path)
+
+
+def test_minutes_of_a_resumed_training_are_summed(tmp_path):
+    write_run(tmp_path, [[1000.0, 1120.0], [5000.0, 5060.0]])
+    assert training_minutes(tmp_path) == pytest.approx(3.0)
