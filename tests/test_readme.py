@@ -29,7 +29,7 @@ def blocks(language):
 
 
 def commands():
-    lines = "".join(blocks("bash")).splitlines()
+    lines = "".join(blocks("bash")).replace("\\\n", " ").splitlines()
     return [shlex.split(line, comments=True) for line in lines if line.startswith("hwr-hf ")]
 
 

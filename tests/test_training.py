@@ -58,6 +58,17 @@ def test_training_leaves_a_model_a_log_and_a_curve(make_iam, train, tmp_path):
     assert {"eval_lines_cer", "eval_lines_wer", "eval_words_cer"} <= evaluated
 
 
+def test_frozen_batch_norm_is_estimated_once_and_then_stays(make_iam, train, tmp_path):
+    assert train(make_iam(), "--freeze_batch_norm", "--augment", "0", steps=2) == 0
+    two_steps = AutoModelForCTC.from_pretrained(tmp_path / "run").state_dict()
+    assert train(tmp_path / "iam", "--freeze_batch_norm", "--augment", "0", "--restart") == 0
+    again = AutoModelForCTC.from_pretrained(tmp_path / "run").state_dict()
+    mean = "model.backbone.bn1.running_mean"
+    assert two_steps[mean].abs().max() > 0
+    assert torch.equal(two_steps[mean], again[mean])
+    assert two_steps["model.backbone.bn1.num_batches_tracked"] <= 90
+
+
 @pytest.mark.parametrize(
     ("hidden_sizes", "expected"),
     [([16, 32], torch.channels_last), ([8, 32], torch.contiguous_format)],

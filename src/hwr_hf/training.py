@@ -5,6 +5,7 @@ trains on batches of like width, evaluates lines and words on the validation spl
 checkpoint of the lowest validation CER, and goes on from the last one when started again.
 """
 
+import itertools
 import json
 import logging
 import shutil
@@ -15,7 +16,13 @@ import datasets
 import numpy as np
 import torch
 from huggingface_hub.errors import StrictDataclassError
-from transformers import HfArgumentParser, Trainer, TrainingArguments, set_seed
+from transformers import (
+    HfArgumentParser,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+    set_seed,
+)
 
 from hwr_hf.data.augmentation import Augmentation
 from hwr_hf.data.batching import WidthBucketSampler
@@ -120,6 +127,13 @@ class RecognitionTrainingArguments(TrainingArguments):
         default_factory=lambda: ["labels"], metadata={"help": "Inputs that are labels."}
     )
     dataloader_num_workers: int = field(default=1, metadata={"help": "Augmenting processes."})
+    freeze_batch_norm: bool = field(
+        default=False,
+        metadata={
+            "help": "Estimate the batch-norm statistics anew, over words and lines together, and "
+            "train on with them fixed: for the last stage."
+        },
+    )
     restart: bool = field(
         default=False, metadata={"help": "Begin anew, and remove the checkpoints in output_dir."}
     )
@@ -127,6 +141,12 @@ class RecognitionTrainingArguments(TrainingArguments):
 
 class RecognitionTrainer(Trainer):
     """`Trainer` on batches of like width; the train dataset is a `PreparedLines`."""
+
+    def compute_loss(self, model, inputs, *args, **kwargs):
+        if self.args.freeze_batch_norm:
+            for batch_norm in batch_norms(model):
+                batch_norm.eval()
+        return super().compute_loss(model, inputs, *args, **kwargs)
 
     def get_train_dataloader(self) -> torch.utils.data.DataLoader:
         sampler = WidthBucketSampler(
@@ -140,6 +160,39 @@ class RecognitionTrainer(Trainer):
             pin_memory=self.args.dataloader_pin_memory and torch.cuda.is_available(),
         )
         return self.accelerator.prepare(loader)
+
+
+class BatchNormEstimation(TrainerCallback):
+    """Before the first step, averages the batch-norm statistics over batches of every kind.
+
+    A batch holds only lines or only words, and the running average follows the last few batches;
+    what a model reads must not depend on which kind came last.
+    """
+
+    def __init__(self, trainer: RecognitionTrainer, num_batches: int = 90):
+        self.trainer = trainer
+        self.num_batches = num_batches
+
+    def on_train_begin(self, args, state, control, model=None, **kwargs):
+        dataset, collate = self.trainer.train_dataset, self.trainer.data_collator
+        batches = WidthBucketSampler(dataset.widths, args.batch_columns, seed=args.seed + 1)
+        layers = batch_norms(model)
+        momentum = [layer.momentum for layer in layers]
+        for layer in layers:
+            layer.reset_running_stats()
+            layer.momentum = None  # the plain mean of all batches
+        model.train()
+        with torch.no_grad(), self.trainer.autocast_smart_context_manager():
+            for examples in itertools.islice(batches, self.num_batches):
+                batch = self.trainer._prepare_inputs(collate([dataset[key] for key in examples]))
+                model(batch["pixel_values"], batch["pixel_mask"])
+        for layer, value in zip(layers, momentum, strict=True):
+            layer.momentum = value
+
+
+def batch_norms(model: torch.nn.Module) -> list[torch.nn.BatchNorm2d]:
+    """The model's batch-norm layers."""
+    return [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
 
 
 def make_trainer(
@@ -260,6 +313,8 @@ def train(
     checkpoint = last_complete_checkpoint(args.output_dir)
     if checkpoint is not None:
         logger.warning("Going on from %s (--restart begins anew).", checkpoint)
+    if args.freeze_batch_norm:
+        trainer.add_callback(BatchNormEstimation(trainer))
     trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_model()
     trainer.save_state()
