@@ -1,0 +1,686 @@
+"""From any image of handwriting to an upright, deskewed, tightly cropped grey line.
+
+In: a path, PIL image, numpy array or torch tensor. Out: `np.ndarray` uint8 `(height, width)`,
+0 = ink, 255 = paper, and the affine that leads from its coordinates back to the original image.
+
+An affine is a float matrix on `(x, y, 1)` in continuous pixel coordinates: pixel `i` covers
+`[i, i + 1)`. Angles are in degrees: skew is positive when the line climbs to the right, slant when
+the strokes lean to the right.
+
+References:
+    Moment deskew: Ma (2023), https://doi.org/10.5220/0012801000003885
+    Threshold: Otsu (1979), https://doi.org/10.1109/TSMC.1979.4310076
+    Skew by projection profile: Postl (1986), "Detection of linear oblique structures and skew scan
+        in digitized documents", ICPR, pp. 687-689
+    Slant by projection profile: Pastor, Toselli and Vidal (2004), "Projection profile based
+        algorithm for slant removal", ICIAR, LNCS 3212, pp. 183-190
+"""
+
+import math
+import os
+import struct
+import warnings
+import zlib
+
+import numpy as np
+from PIL import Image, ImageFilter, ImageOps
+
+MAX_SKEW = 15.0  # degrees
+MAX_SLANT = 45.0  # degrees
+MAX_UPSCALING = 2.0  # a lone full stop must not grow into a blob as high as a letter
+MIN_WIDTH = 16  # columns of the prepared line
+SLANT_STEP = 2.5  # degrees between the slants tried
+MIN_CONTRAST = 24  # grey levels between ink and paper; less is an empty page with noise
+WORKING_HEIGHT = (
+    64  # angles and boxes are measured on an image reduced to one to two times this height
+)
+
+# What Pillow raises on bytes that are no image, or half of one
+UNREADABLE_IMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+
+DESKEW_METHODS = ("moment", "line")
+ON_TOO_WIDE = ("warn", "error")
+
+
+# From any image to grey
+
+
+def to_grey(image, correct_polarity: bool = True) -> np.ndarray:
+    """Greyscale image, dark ink on light paper.
+
+    Args:
+        image: A path; a PIL image of any mode (its EXIF rotation is applied, transparency becomes
+            white paper); or an array or tensor of shape `(height, width)`,
+            `(height, width, channels)` or `(channels, height, width)` with 1 to 4 channels (L, LA,
+            RGB, RGBA): boolean, floating-point in `[0, 1]` or `[0, 255]`, or integer in `[0, 255]`
+            or, with 16 bits, `[0, 65535]`.
+        correct_polarity: Turn light writing on dark paper into dark on light.
+
+    Returns:
+        uint8 array of shape `(height, width)`.
+
+    Raises:
+        ValueError: The file is missing or broken, or the array is empty, of another shape, not
+            finite or out of range.
+    """
+    if isinstance(image, (str, os.PathLike)):
+        grey = _read_grey(image)
+    elif isinstance(image, Image.Image):
+        grey = _pil_to_grey(image)
+    else:
+        grey = _array_to_grey(image)
+    return 255 - grey if correct_polarity and is_light_on_dark(grey) else grey
+
+
+def _read_grey(path: str | os.PathLike) -> np.ndarray:
+    if not os.path.isfile(path):
+        raise ValueError(f"There is no image file at {os.fspath(path)!r}.")
+    try:
+        image = Image.open(path)
+    except UNREADABLE_IMAGE as error:
+        raise ValueError(
+            f"The image file {os.fspath(path)!r} is broken or of an unknown format: {error}"
+        ) from error
+    with image:
+        return _pil_to_grey(image)
+
+
+def _pil_to_grey(image: Image.Image) -> np.ndarray:
+    if 0 in image.size:
+        raise ValueError(f"The image is empty: width {image.width}, height {image.height}.")
+    name = getattr(image, "filename", "") or "passed in"
+    if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
+        raise ValueError(
+            f"The image {name!r} has {image.n_frames} pages; a line or word has one. "
+            "Save each page as an image of its own."
+        )
+    try:
+        image.load()
+    except UNREADABLE_IMAGE as error:
+        raise ValueError(f"The image {name!r} is broken: {error}") from error
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        return _array_to_grey(np.asarray(image))
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(paper, image)
+    return np.array(image.convert("L"))
+
+
+def _array_to_grey(image) -> np.ndarray:
+    if hasattr(image, "detach"):  # a torch tensor, maybe on another device
+        image = image.detach().cpu()
+        image = (image.float() if image.is_floating_point() else image).numpy()
+    array = np.asarray(image)
+    if array.dtype.kind not in "buif":
+        raise ValueError(
+            "An image must be a path, a PIL image, or a numeric array or tensor, "
+            f"got {type(image).__name__} of dtype {array.dtype}."
+        )
+    if array.size == 0:
+        raise ValueError(f"The image is empty: shape {array.shape}.")
+    if array.ndim == 3 and array.shape[-1] > 4 and array.shape[0] <= 4:
+        array = np.moveaxis(array, 0, -1)
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] > 4):
+        raise ValueError(
+            "An image must have shape (height, width), (height, width, channels) or "
+            f"(channels, height, width) with 1 to 4 channels, got {array.shape}. "
+            "Pass the images of a batch as a list."
+        )
+    array = _to_uint8(array)
+    if array.ndim == 2:
+        return array
+    if array.shape[-1] == 1:
+        return np.ascontiguousarray(array[..., 0])
+    return _pil_to_grey(Image.fromarray(np.ascontiguousarray(array)))  # LA, RGB or RGBA
+
+
+def _to_uint8(array: np.ndarray) -> np.ndarray:
+    """Scale to 0..255: booleans and floats up to 1, and integers of 8, 12 or 16 bits."""
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype == bool:
+        return array.astype(np.uint8) * 255
+    if not np.isfinite(array).all():
+        raise ValueError("The image holds NaN or infinite values.")
+    low, high = float(array.min()), float(array.max())
+    is_float = array.dtype.kind == "f"
+    if low < 0 or high > (255 if is_float else 65535):
+        allowed = "[0, 1] or [0, 255]" if is_float else "[0, 255] or [0, 65535]"
+        raise ValueError(
+            f"Pixel values of dtype {array.dtype} must lie in {allowed}, got [{low:g}, {high:g}]."
+        )
+    if is_float:
+        factor = 255.0 if high <= 1 else 1.0
+    else:  # paper is bright, so the highest value tells how many bits are in use
+        factor = 255.0 / next(limit for limit in (255, 4095, 65535) if high <= limit)
+    return np.rint(array * factor).astype(np.uint8)
+
+
+def is_light_on_dark(image: np.ndarray) -> bool:
+    """Whether a grey image shows light writing on dark paper.
+
+    Strokes are the thin minority: against its surroundings the image is skewed towards their side,
+    whatever the lighting. Where ink and paper are nearly even, as in a tight crop of bold letters,
+    the border decides.
+
+    Args:
+        image: uint8 of shape `(height, width)`.
+    """
+    small = _reduce(image, WORKING_HEIGHT // 2)[0]
+    threshold, ink_level, paper_level = otsu(small)
+    if paper_level - ink_level < MIN_CONTRAST:
+        return bool(small.mean() < 128)
+    surroundings = Image.fromarray(small).filter(ImageFilter.BoxBlur(min(small.shape) // 2))
+    difference = small.astype(np.float32) - np.asarray(surroundings, dtype=np.float32)
+    difference -= difference.mean()
+    skewness = float((difference**3).mean()) / (float(difference.std()) ** 3 + 1e-6)
+    if abs(skewness) > 0.5:
+        return skewness > 0
+    border = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
+    return bool((border <= threshold).mean() > 0.5)
+
+
+# Ink and paper
+
+
+def otsu(image: np.ndarray) -> tuple[int, float, float]:
+    """Otsu's threshold, and the mean grey levels of the ink up to it and of the paper above it.
+
+    Args:
+        image: uint8 of shape `(height, width)`.
+
+    Returns:
+        Threshold, ink level, paper level. An image of one grey level has no ink: the threshold is
+        -1.
+    """
+    counts = np.bincount(image.ravel(), minlength=256).astype(np.float64)
+    dark, total = np.cumsum(counts), image.size
+    dark_sum = np.cumsum(counts * np.arange(256))
+    light, light_sum = total - dark, dark_sum[-1] - dark_sum
+    dark_mean, light_mean = dark_sum / np.maximum(dark, 1), light_sum / np.maximum(light, 1)
+    variance_between = dark * light * (dark_mean - light_mean) ** 2
+    threshold = int(variance_between.argmax())
+    if variance_between[threshold] == 0:
+        level = float(dark_sum[-1] / total)
+        return -1, level, level
+    return threshold, float(dark_mean[threshold]), float(light_mean[threshold])
+
+
+def ink_mask(image: np.ndarray) -> np.ndarray:
+    """Boolean mask of the ink, without isolated specks of one or two pixels.
+
+    Args:
+        image: uint8 of shape `(height, width)`.
+
+    Returns:
+        Mask of the same shape, all False where no ink stands out by `MIN_CONTRAST` grey levels.
+    """
+    threshold, ink_level, paper_level = otsu(image)
+    if paper_level - ink_level < MIN_CONTRAST:
+        return np.zeros(image.shape, dtype=bool)
+    mask = image <= threshold
+    padded = np.pad(mask.view(np.uint8), 1)
+    rows = padded[:-2] + padded[1:-1] + padded[2:]
+    num_in_square = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]  # ink pixels of the 3x3 square
+    return mask & (num_in_square >= 3)
+
+
+def _paper_level(image: np.ndarray) -> int:
+    """Median grey level of the paper, to fill what a warp uncovers."""
+    counts = np.bincount(image.ravel(), minlength=256)
+    counts[: otsu(image)[0] + 1] = 0
+    return int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
+
+
+def _reduce(image: np.ndarray, height: int) -> tuple[np.ndarray, int]:
+    """Average square blocks until less than twice `height` rows are left; also the block's side."""
+    factor = max(1, image.shape[0] // height)
+    if factor == 1:
+        return image, 1
+    return np.asarray(Image.fromarray(image).reduce(factor)), factor
+
+
+# Deskewing
+
+
+def moment_shear(image: np.ndarray) -> float:
+    """Horizontal shear mu11 / mu02 of the ink, in columns per row.
+
+    Args:
+        image: Grey image of shape `(height, width)`, 0 = ink, 255 = paper.
+
+    Returns:
+        Between -1 and 1, negative when strokes lean to the right; 0.0 without ink. The bound
+        matters for long lines, where a slight climb makes mu11 huge.
+
+    Raises:
+        ValueError: `image` is not two-dimensional.
+    """
+    _check_grey(image)
+    y, x = np.nonzero(ink_mask(image))
+    if len(y) == 0:
+        return 0.0
+    weights = 255.0 - image[y, x]
+    dx, dy = x - np.average(x, weights=weights), y - np.average(y, weights=weights)
+    mu11, mu02 = (weights * dx * dy).sum(), (weights * dy * dy).sum()
+    return float(np.clip(mu11 / mu02, -1.0, 1.0)) if mu02 > 0 else 0.0
+
+
+def skew_angle(image: np.ndarray, max_angle: float = MAX_SKEW) -> float:
+    """Angle of the writing against the horizontal, by the sharpest projection profile (Postl 1986).
+
+    Args:
+        image: Grey line of shape `(height, width)`, 0 = ink, 255 = paper.
+        max_angle: Largest angle searched, in degrees.
+
+    Returns:
+        Degrees, positive when the line climbs to the right; 0.0 for a blank image. A short word
+        tells little about its baseline: below four times as wide as high the angle is shrunk, to
+        0.0 at twice.
+
+    Raises:
+        ValueError: `image` is not two-dimensional.
+    """
+    _check_grey(image)
+    return _skew_of_mask(ink_mask(image), max_angle)
+
+
+def _skew_of_mask(mask: np.ndarray, max_angle: float = MAX_SKEW) -> float:
+    y, x = np.nonzero(mask)
+    if len(y) == 0:
+        return 0.0
+    width = mask.shape[1]
+    offsets = np.arange(width) - width // 2
+
+    def rows_at(angle: float, every: int = 1) -> np.ndarray:
+        shift = np.rint(offsets * math.tan(math.radians(angle))).astype(np.int64)
+        rows = y[::every] + shift[x[::every]]
+        return rows - rows.min()
+
+    def sharpness(angle: float, every: int = 1) -> float:
+        profile = np.bincount(rows_at(angle, every))
+        return float(profile @ profile)
+
+    # From one coarse angle to the next the ends of the ink move by 8 rows: less than a letter.
+    coarse_step = min(2.0, math.degrees(math.atan(16 / (np.ptp(x) + 1))))
+    num_steps = int(max_angle / coarse_step)
+    every = 1 + len(y) // 2000
+    coarse = max(
+        sorted(np.arange(-num_steps, num_steps + 1) * coarse_step, key=abs),
+        key=lambda angle: sharpness(angle, every),
+    )
+    fine_step = coarse_step / 8
+    angles = coarse + np.arange(-8, 9) * fine_step
+    angle = _peak(angles, [sharpness(angle) for angle in angles])
+    aspect = (np.ptp(x) + 1) / (rows_at(angle).max() + 1)
+    return float(np.clip(angle, -max_angle, max_angle) * np.clip((aspect - 2) / 2, 0, 1))
+
+
+def slant_angle(image: np.ndarray, max_angle: float = MAX_SLANT) -> float:
+    """Angle of the strokes against the vertical, by the sharpest vertical projection profile.
+
+    Args:
+        image: Grey line of shape `(height, width)`, 0 = ink, 255 = paper.
+        max_angle: Largest angle searched, in degrees.
+
+    Returns:
+        Degrees, positive when strokes lean to the right; 0.0 for a blank image. So that `/` does
+        not become `|`, the angle is shrunk for ink less than twice as wide as high, to 0.0 where it
+        is no wider than high.
+
+    Raises:
+        ValueError: `image` is not two-dimensional.
+
+    Reference: Pastor, Toselli and Vidal (2004).
+    """
+    _check_grey(image)
+    return _slant_of_mask(ink_mask(image), max_angle)
+
+
+def _slant_of_mask(mask: np.ndarray, max_angle: float = MAX_SLANT) -> float:
+    y, x = np.nonzero(mask)
+    if len(y) == 0:
+        return 0.0
+    height = mask.shape[0]
+    offsets = np.arange(height) - height // 2
+
+    def sharpness(angle: float) -> float:
+        # Half columns and smoothing, or the pixel grid lets upright win over all small angles.
+        shift = np.rint(2 * offsets * math.tan(math.radians(angle))).astype(np.int64)
+        columns = 2 * x + shift[y]
+        profile = np.convolve(np.bincount(columns - columns.min()), [1, 3, 3, 1])
+        return float(profile @ profile)
+
+    num_steps = int(max_angle / SLANT_STEP)
+    angles = np.arange(-num_steps, num_steps + 1) * SLANT_STEP
+    angle = _peak(angles, [sharpness(angle) for angle in angles])
+    aspect = (np.ptp(x) + 1) / (np.ptp(y) + 1)
+    return float(angle * np.clip(aspect - 1, 0, 1))
+
+
+def _peak(angles: np.ndarray, scores: list[float]) -> float:
+    """Angle of the highest score, the scores smoothed and the top interpolated by a parabola."""
+    smooth = np.convolve(
+        np.pad(scores, 2, mode="edge"), np.array([1, 4, 6, 4, 1]) / 16, mode="valid"
+    )
+    best = smooth.max()
+    top = min(np.flatnonzero(smooth >= best * (1 - 1e-9)), key=lambda i: abs(angles[i]))
+    if not 0 < top < len(smooth) - 1:
+        return float(angles[top])
+    before, after = smooth[top - 1], smooth[top + 1]
+    curvature = before - 2 * smooth[top] + after
+    shift = 0.5 * (before - after) / curvature if curvature < 0 else 0.0
+    return float(angles[top] + shift * (angles[1] - angles[0]))
+
+
+def deskew_moments(image: np.ndarray, num_passes: int = 1) -> np.ndarray:
+    """Shear by `moment_shear` and bring the centre of mass to the middle column (Ma 2023).
+
+    Args:
+        image: Grey image of shape `(height, width)`, 0 = ink, 255 = paper.
+        num_passes: How often; 0 leaves the image as it is.
+
+    Returns:
+        uint8 of shape `(height, new_width)`, wide enough to hold all the ink.
+
+    Raises:
+        ValueError: `image` is not two-dimensional or `num_passes` is negative.
+    """
+    _check_grey(image)
+    return _apply(image, *_moment_affine(image, num_passes))
+
+
+def deskew_line(image: np.ndarray) -> np.ndarray:
+    """Rotate the baseline level by `skew_angle`, then shear the strokes upright by `slant_angle`.
+
+    Args:
+        image: Grey line of shape `(height, width)`, 0 = ink, 255 = paper.
+
+    Returns:
+        uint8 on a canvas large enough to hold the whole image.
+
+    Raises:
+        ValueError: `image` is not two-dimensional.
+    """
+    _check_grey(image)
+    return _apply(image, *_line_affine(image))
+
+
+def _apply(image: np.ndarray, mask: np.ndarray, to_image: np.ndarray) -> np.ndarray:
+    return _resample(image, to_image, *mask.shape)
+
+
+def _moment_affine(image: np.ndarray, num_passes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ink mask of the deskewed image and the 3x3 affine from it to `image`."""
+    if not isinstance(num_passes, int) or num_passes < 0:
+        raise ValueError(
+            f"The number of deskew passes must be 0 or a positive integer, got {num_passes!r}."
+        )
+    deskewed, to_image = image, np.eye(3)
+    for _ in range(num_passes):
+        y, x = np.nonzero(ink_mask(deskewed))
+        if len(y) == 0:
+            break
+        shear = moment_shear(deskewed)
+        height, width = deskewed.shape
+        weights = 255.0 - deskewed[y, x]
+        centre_x, centre_y = (
+            np.average(x + 0.5, weights=weights),
+            np.average(y + 0.5, weights=weights),
+        )
+        upright_x = x + 0.5 - shear * (y + 0.5 - centre_y)
+        half_width = np.abs(upright_x - centre_x).max() + 0.5
+        new_width = max(width, math.ceil(2 * half_width - 1e-6))
+        shift = centre_x - new_width / 2 - shear * centre_y
+        to_image = to_image @ np.array([[1.0, shear, shift], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+        deskewed = _warp(image, to_image, height, new_width)
+    return ink_mask(deskewed), to_image
+
+
+def _line_affine(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ink mask of the deskewed line and the 3x3 affine from it to `image`."""
+    mask, to_image = ink_mask(image), np.eye(3)
+    skew = math.radians(_skew_of_mask(mask))
+    if skew:
+        cos, sin = math.cos(skew), math.sin(skew)
+        mask, to_image = _warp_mask(mask, np.array([[cos, sin], [-sin, cos]]))
+    slant = math.radians(_slant_of_mask(mask))
+    if slant:
+        mask, to_rotated = _warp_mask(mask, np.array([[1, -math.tan(slant)], [0, 1]]))
+        to_image = to_image @ to_rotated
+    return mask, to_image
+
+
+def _warp_mask(mask: np.ndarray, linear: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mask warped onto a canvas that holds all of it, and the 3x3 affine back.
+
+    `linear` (2x2) leads from directions in the new mask to those in the old.
+    """
+    old_size = np.array(mask.shape[::-1])
+    needed_size = np.abs(np.linalg.inv(linear)) @ old_size
+    # An even difference: half a pixel of shift would put every sample on the border of two pixels.
+    new_size = old_size + 2 * np.ceil((needed_size - old_size) / 2 - 1e-6)
+    affine = np.eye(3)
+    affine[:2, :2] = linear
+    affine[:2, 2] = (old_size - linear @ new_size) / 2
+    image = Image.fromarray(mask.view(np.uint8))
+    size = tuple(new_size.astype(int).tolist())
+    warped = image.transform(size, Image.Transform.AFFINE, tuple(affine[:2].ravel()))
+    return np.array(warped, dtype=bool), affine
+
+
+# Cropping
+
+
+def crop_to_ink(image: np.ndarray) -> np.ndarray:
+    """Cut the empty margins off.
+
+    Specks of one or two pixels are no ink. A blank image comes back whole.
+
+    Args:
+        image: Grey image of shape `(height, width)`, 0 = ink, 255 = paper.
+
+    Raises:
+        ValueError: `image` is not two-dimensional.
+    """
+    _check_grey(image)
+    left, top, right, bottom = _ink_box(ink_mask(image))
+    return image[top:bottom, left:right]
+
+
+def _ink_box(mask: np.ndarray, margin: float = 0.04) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the ink, right and bottom exclusive; the whole image without ink.
+
+    The box has a margin in parts of its height, at least 2 pixels where the image has them.
+    """
+    height, width = mask.shape
+    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+    if len(columns) == 0:
+        return 0, 0, width, height
+    left, top, right, bottom = (
+        int(columns[0]),
+        int(rows[0]),
+        int(columns[-1]) + 1,
+        int(rows[-1]) + 1,
+    )
+    border = max(2, round(margin * (bottom - top)))
+    return (
+        max(0, left - border),
+        max(0, top - border),
+        min(width, right + border),
+        min(height, bottom + border),
+    )
+
+
+def _focus(image: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """The part of a large photo that holds the ink, with a wide margin, and its left and top."""
+    small, factor = _reduce(image, 4 * WORKING_HEIGHT)
+    if factor == 1:
+        return image, 0, 0
+    left, top, right, bottom = (factor * side for side in _ink_box(ink_mask(small), margin=0.5))
+    return image[top:bottom, left:right], left, top
+
+
+# All together
+
+
+def prepare_line(
+    image: np.ndarray,
+    *,
+    height: int = 48,
+    width: int | None = None,
+    deskew_method: str | None = "line",
+    num_deskew_passes: int = 1,
+    do_crop: bool = True,
+    do_resize: bool = True,
+    max_width: int | None = None,
+    on_too_wide: str = "warn",
+) -> tuple[np.ndarray, np.ndarray]:
+    """Deskew, crop and resize one line, with a single warp of the original pixels.
+
+    With the width in proportion, a small crop is enlarged at most `MAX_UPSCALING` times and set on
+    paper, so that a lone full stop stays a dot, and the line gets at least `MIN_WIDTH` columns.
+
+    Args:
+        image: Grey line of shape `(height, width)` from `to_grey`, 0 = ink, 255 = paper.
+        height: Rows of the result.
+        width: Columns of the result, the writing stretched to fit; None keeps the proportions.
+        deskew_method: `"moment"`, `"line"` or None.
+        num_deskew_passes: Passes of `"moment"`; `"line"` takes one, and 0 switches both off.
+        do_crop: Cut the empty margins off.
+        do_resize: Bring the line to `height`; otherwise its scale stays as it is.
+        max_width: Most columns with `width=None`; a longer line is squashed.
+        on_too_wide: `"warn"` or `"error"` when a line must be squashed.
+
+    Returns:
+        uint8 line, and the affine of shape `(2, 3)` from its coordinates to those of `image`.
+
+    Raises:
+        ValueError: An option is not one of the allowed values, or the line is too wide and
+            `on_too_wide="error"`.
+    """
+    _check_grey(image)
+    check_choice("deskew_method", deskew_method, (*DESKEW_METHODS, None))
+    check_choice("on_too_wide", on_too_wide, ON_TOO_WIDE)
+
+    part, part_left, part_top = _focus(image) if do_crop else (image, 0, 0)
+    small, factor = _reduce(part, WORKING_HEIGHT)
+    if deskew_method == "moment":
+        mask, to_small = _moment_affine(small, num_deskew_passes)
+    elif deskew_method == "line" and num_deskew_passes > 0:
+        mask, to_small = _line_affine(small)
+    else:
+        mask, to_small = ink_mask(small), np.eye(3)
+
+    left, top, right, bottom = _ink_box(mask) if do_crop else (0, 0, *mask.shape[::-1])
+    if np.array_equal(to_small, np.eye(3)):  # the last block of `_reduce` may stick out
+        right, bottom = min(right, part.shape[1] / factor), min(bottom, part.shape[0] / factor)
+    box_width, box_height = right - left, bottom - top
+
+    if not do_resize:
+        new_height, new_width = round(box_height * factor), round(box_width * factor)
+    elif width is not None:
+        new_height, new_width = height, width
+    else:
+        needed_height = height / MAX_UPSCALING / factor
+        if box_height < needed_height:
+            top, box_height = top - (needed_height - box_height) / 2, needed_height
+        needed_width = MIN_WIDTH * box_height / height
+        if box_width < needed_width:
+            left, box_width = left - (needed_width - box_width) / 2, needed_width
+        new_height, new_width = height, round(box_width * height / box_height)
+        if max_width is not None and new_width > max_width:
+            _report_too_wide(new_width, max_width, on_too_wide)
+            new_width = max_width
+
+    to_original = (
+        _translation(part_left, part_top)
+        @ np.diag([factor, factor, 1.0])
+        @ to_small
+        @ _translation(left, top)
+        @ np.diag([box_width / new_width, box_height / new_height, 1.0])
+    )
+    return _resample(image, to_original, new_height, new_width), to_original[:2]
+
+
+def _resample(image: np.ndarray, to_image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Bilinear warp, averaging where the result is smaller; `to_image` (3x3) leads to `image`."""
+    (scale_x, shear_x, left), (shear_y, scale_y, top), _ = to_image
+    old_height, old_width = image.shape
+    if shear_x == shear_y == 0:  # a crop and a resize, unless the box sticks out of the image
+        box = np.round([left, top, left + scale_x * width, top + scale_y * height], 6)
+        if box.min() >= 0 and box[2] <= old_width and box[3] <= old_height:
+            resized = Image.fromarray(image).resize(
+                (width, height), Image.Resampling.BILINEAR, box=tuple(box)
+            )
+            return np.array(resized)
+    if scale_x > 1 or scale_y > 1:
+        size = (
+            max(1, round(old_width / max(1.0, scale_x))),
+            max(1, round(old_height / max(1.0, scale_y))),
+        )
+        image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+        to_image = np.diag([size[0] / old_width, size[1] / old_height, 1.0]) @ to_image
+    return _warp(image, to_image, height, width)
+
+
+def _warp(image: np.ndarray, to_image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Bilinear warp; what the image does not cover becomes paper."""
+    warped = Image.fromarray(image).transform(
+        (width, height),
+        Image.Transform.AFFINE,
+        tuple(to_image[:2].ravel()),
+        resample=Image.Resampling.BILINEAR,
+        fillcolor=_paper_level(image),
+    )
+    return np.array(warped)
+
+
+def _translation(x: float, y: float) -> np.ndarray:
+    return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
+
+
+def _report_too_wide(width: int, max_width: int, on_too_wide: str) -> None:
+    message = f"A line needs {width} columns at this height but max_width is {max_width}"
+    if on_too_wide == "error":
+        raise ValueError(f"{message}. Cut it into shorter lines or raise max_width.")
+    warnings.warn(
+        f"{message}: squashed to {max_width / width:.0%} of its width, which harms reading. "
+        "Cut it into shorter lines or raise max_width.",
+        stacklevel=3,
+    )
+
+
+def check_choice(name: str, value, allowed: tuple) -> None:
+    """Raise a ValueError unless `value` is one of `allowed`."""
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}.")
+
+
+def _check_grey(image: np.ndarray) -> None:
+    if (
+        not isinstance(image, np.ndarray)
+        or image.ndim != 2
+        or image.dtype != np.uint8
+        or image.size == 0
+    ):
+        shape = (
+            f"{image.dtype} of shape {image.shape}"
+            if isinstance(image, np.ndarray)
+            else type(image).__name__
+        )
+        raise ValueError(
+            f"A grey image must be a uint8 array of shape (height, width), got {shape}. "
+            "Use to_grey."
+        )

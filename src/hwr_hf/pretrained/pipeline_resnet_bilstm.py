@@ -1,0 +1,302 @@
+"""`pipeline("image-to-text")` for handwriting: images of words or lines in, text out.
+
+Out, for each image, is `[{"generated_text": str, "score": float}]`. The scores, of the text and of
+each word, are exact CTC probabilities, see `ctc_resnet_bilstm`; they are no averages over frames.
+"""
+
+import math
+import os
+import re
+import warnings
+from collections.abc import Sequence, Sized
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+from transformers import Pipeline
+from transformers.image_utils import load_image
+from transformers.pipelines.pt_utils import PipelineDataset, PipelineIterator
+
+from .ctc_resnet_bilstm import (
+    ctc_align,
+    ctc_log_probability,
+    ctc_segment_log_posteriors,
+    greedy_decode,
+)
+from .hub_files_resnet_bilstm import HubFolderMixin
+from .image_transforms_resnet_bilstm import UNREADABLE_IMAGE, ink_mask, to_grey
+from .processing_resnet_bilstm import ResNetBiLstmProcessor
+
+
+class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
+    """Reads images of handwritten words or lines.
+
+    An image is a path, a URL, a PIL image, an array or a tensor. Lists, generators and
+    `KeyDataset`s of them are read as well, `batch_size` of them at a time; a list comes back as a
+    list, the others as an iterator.
+
+    Args:
+        return_words: Also return `words`, each `{"text", "score", "box"}`.
+
+    Returns:
+        `[{"generated_text", "score"}]` for each image. `score` is the probability of the text, all
+        its alignments summed. A word is a run of characters without a space; its `score` is its
+        probability given that the rest of the text is right, and `box` is `[x0, y0, x1, y1]` around
+        it in pixels of the upright original image, `x1` and `y1` exclusive. An image without ink
+        has the text `""` with score 1.
+
+    Raises:
+        ValueError: An image cannot be read (the message names it), or the model has no CTC head or
+            another vocabulary than the tokenizer.
+
+    Example:
+        ```python
+        read = pipeline("image-to-text", model="path/or/id")
+        read("line.png", return_words=True)
+        ```
+    """
+
+    # None is not an option: `pipeline()` would try it, and ask whether to trust the folder's code.
+    _load_processor = False
+    _load_image_processor = True
+    _load_video_processor = False
+    _load_feature_extractor = False
+    _load_tokenizer = True
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        # By name: a class loaded from the Hub is another one than the installed package's.
+        if not type(self.model).__name__.endswith("ForCTC"):
+            raise ValueError(
+                f"This pipeline decodes CTC; {type(self.model).__name__} has no CTC head. "
+                "Use ResNetBiLstmForCTC, or decode the model's logits yourself."
+            )
+        if len(self.tokenizer) != self.model.config.vocab_size:
+            raise ValueError(
+                f"The tokenizer has {len(self.tokenizer)} ids and the model "
+                f"{self.model.config.vocab_size} classes. Load both from the same folder."
+            )
+        # Weights are published as float16, which a CPU computes slowly.
+        if self.device.type == "cpu" and self.model.dtype == torch.float16:
+            self.model.float()
+
+    def __call__(self, inputs, **kwargs):
+        # A column of a data set is a sequence too; the library takes only lists for several images.
+        if isinstance(inputs, Sequence) and not isinstance(inputs, (str, bytes)):
+            inputs = list(inputs)
+            if not inputs:
+                return []
+        return super().__call__(inputs, **kwargs)
+
+    def _sanitize_parameters(self, return_words: bool | None = None):
+        return {}, {}, {} if return_words is None else {"return_words": return_words}
+
+    def preprocess(self, image) -> dict[str, torch.Tensor]:
+        """Model inputs of one image, each with a leading batch axis of 1."""
+        try:
+            # The image processor corrects the polarity itself.
+            grey = to_grey(_fetch(image), correct_polarity=False)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                inputs = self.image_processor(grey, return_tensors="pt", return_to_original=True)
+        except (*UNREADABLE_IMAGE, TypeError) as error:
+            raise ValueError(f"Cannot read {_name(image)}: {error}") from error
+        for warning in caught:  # with the image's name, each gets its own
+            warnings.warn(f"{_name(image)}: {warning.message}", warning.category, stacklevel=2)
+        return {
+            **inputs,  # pixel_values, pixel_mask, to_original
+            "has_ink": torch.tensor([bool(ink_mask(grey).any())]),
+            "original_size": torch.tensor([grey.shape[::-1]]),  # width, height
+        }
+
+    def get_iterator(
+        self, inputs, num_workers, batch_size, preprocess_params, forward_params, postprocess_params
+    ):
+        # The stock collate concatenates images of one size; lines differ in width.
+        if isinstance(inputs, Sized):
+            dataset = PipelineDataset(inputs, self.preprocess, preprocess_params)
+        else:
+            dataset = PipelineIterator(inputs, self.preprocess, preprocess_params)
+            num_workers = min(num_workers, 1)  # two workers would each read the whole stream
+        batches = DataLoader(
+            dataset, batch_size=batch_size, num_workers=num_workers, collate_fn=collate_lines
+        )
+        outputs = PipelineIterator(
+            batches, self.forward, forward_params, loader_batch_size=batch_size
+        )
+        return PipelineIterator(outputs, self.postprocess, postprocess_params)
+
+    def _forward(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        pixel_values = inputs["pixel_values"].to(self.model.dtype)
+        logits = self.model(pixel_values=pixel_values, pixel_mask=inputs["pixel_mask"]).logits
+        return {"logits": logits, **inputs}
+
+    def postprocess(
+        self, outputs: dict[str, torch.Tensor], return_words: bool = False
+    ) -> list[dict]:
+        """Text, score and words of one line from its outputs with a batch axis of 1."""
+        line = {name: tensor[0] for name, tensor in outputs.items()}
+        if not line["has_ink"]:
+            reading = {"generated_text": "", "score": 1.0}
+            return [reading | {"words": []} if return_words else reading]
+        blank_id = self.tokenizer.pad_token_id
+        labels = greedy_decode(line["logits"], blank_id)
+        log_probability = ctc_log_probability(line["logits"], labels, blank_id)
+        reading = {"generated_text": self._text(labels), "score": math.exp(log_probability)}
+        if return_words:
+            reading["words"] = self._words(line, labels)
+        return [reading]
+
+    def _save_parts(self, save_directory, **kwargs) -> None:
+        # As one processor, or AutoProcessor would not find its class in the folder.
+        self.model.save_pretrained(save_directory, **kwargs)
+        ResNetBiLstmProcessor(self.image_processor, self.tokenizer).save_pretrained(save_directory)
+
+    def _text(self, labels: list[int]) -> str:
+        return self.tokenizer.decode(labels, group_tokens=False)
+
+    def _words(self, line: dict[str, torch.Tensor], labels: list[int]) -> list[dict]:
+        """Words of a line with their scores and boxes."""
+        blank_id = self.tokenizer.pad_token_id
+        segments = word_segments(labels, self.tokenizer.convert_tokens_to_ids(" "))
+        log_posteriors = ctc_segment_log_posteriors(line["logits"], labels, segments, blank_id)
+        frames = ctc_align(line["logits"], labels, blank_id)
+        ink = line_ink(line["pixel_values"], line["pixel_mask"])  # (height, width)
+        columns_per_frame = line["pixel_values"].shape[-1] / len(line["logits"])
+        letters = [(start * columns_per_frame, end * columns_per_frame) for start, end in frames]
+        boxes = word_boxes(ink, [(letters[start], letters[end - 1]) for start, end in segments])
+        to_original = line["to_original"].double().numpy()
+        return [
+            {
+                "text": self._text(labels[start:end]),
+                "score": math.exp(log_posterior),
+                "box": box_in_original(box, to_original, line["original_size"].tolist()),
+            }
+            for (start, end), log_posterior, box in zip(
+                segments, log_posteriors, boxes, strict=True
+            )
+        ]
+
+
+def collate_lines(items: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """One batch of items, `pixel_values` and `pixel_mask` padded with zeros to the widest."""
+    width = max(item["pixel_mask"].shape[-1] for item in items)
+    return {
+        name: torch.cat(
+            [
+                F.pad(item[name], (0, width - item[name].shape[-1]))
+                if name in ("pixel_values", "pixel_mask")
+                else item[name]
+                for item in items
+            ]
+        )
+        for name in items[0]
+    }
+
+
+def word_segments(labels: list[int], space_id: int) -> list[tuple[int, int]]:
+    """`(start, end)` of the runs without a space, `end` exclusive.
+
+    >>> word_segments([5, 6, 2, 2, 7], space_id=2)
+    [(0, 2), (4, 5)]
+    """
+    spaced = "".join(" " if label == space_id else "x" for label in labels)
+    return [match.span() for match in re.finditer("x+", spaced)]
+
+
+def line_ink(pixel_values: torch.Tensor, pixel_mask: torch.Tensor) -> np.ndarray:
+    """Mask of the ink, `(height, width)` without the padding.
+
+    Args:
+        pixel_values: One line, `(channels, height, padded width)`, ink lower than paper.
+        pixel_mask: Its real columns, `(padded width,)`.
+    """
+    line = pixel_values[:, :, : int(pixel_mask.sum())].float().mean(dim=0)
+    grey = 255 * (line - line.min()) / (line.max() - line.min()).clamp(min=1e-6)
+    return ink_mask(grey.round().byte().numpy())
+
+
+def word_boxes(
+    ink: np.ndarray, words: list[tuple[tuple[float, float], tuple[float, float]]]
+) -> list[tuple[int, int, int, int]]:
+    """Boxes around the ink of each word of a line.
+
+    Neighbours are cut apart in the widest gap without ink between the last letter of the one and
+    the first of the other, which the alignment finds; it finds letters, not their outlines.
+
+    Args:
+        ink: The line, `(height, width)`, True = ink.
+        words: Columns `(start, end)` of the first and of the last letter of each word.
+
+    Returns:
+        `(left, top, right, bottom)` in pixels of the line, `right` and `bottom` exclusive; a word
+        without ink has the height of the line.
+    """
+    height, width = ink.shape
+    cuts = [0]
+    for (_, last), (first, _) in pairwise(words):
+        # From the middle of a letter to that of the next: CTC's spikes stand anywhere in one.
+        start = min(round(sum(last) / 2), width - 1)
+        end = max(start + 1, min(round(sum(first) / 2), width))
+        cuts.append(start + _middle_of_widest_gap(ink[:, start:end].any(axis=0)))
+    cuts.append(width)
+    boxes = []
+    for left, right in pairwise(cuts):
+        columns = np.flatnonzero(ink[:, left:right].any(axis=0))
+        rows = np.flatnonzero(ink[:, left:right].any(axis=1))
+        if len(columns) == 0:
+            boxes.append((left, 0, max(right, left + 1), height))
+        else:
+            ink_left, ink_right = left + int(columns[0]), left + int(columns[-1]) + 1
+            boxes.append((ink_left, int(rows[0]), ink_right, int(rows[-1]) + 1))
+    return boxes[: len(words)]
+
+
+def _middle_of_widest_gap(has_ink: np.ndarray) -> int:
+    """Middle of the longest run of False, or of the whole when there is none."""
+    gaps = [match.span() for match in re.finditer(b"\0+", has_ink.astype(np.uint8).tobytes())]
+    start, end = max(gaps, key=lambda gap: gap[1] - gap[0], default=(0, len(has_ink)))
+    return (start + end) // 2
+
+
+def box_in_original(
+    box: tuple[int, int, int, int], to_original: np.ndarray, original_size: list[int]
+) -> list[int]:
+    """Smallest upright box in the original image around a box of the prepared line.
+
+    Args:
+        box: `(left, top, right, bottom)` in the line.
+        to_original: Affine `(2, 3)` from the line to the original image.
+        original_size: Width and height of the original image.
+
+    Returns:
+        `[x0, y0, x1, y1]`, inside the image and at least one pixel wide and high.
+    """
+    left, top, right, bottom = box
+    corners = np.array([[left, top, 1], [right, top, 1], [left, bottom, 1], [right, bottom, 1]])
+    corners = corners @ to_original.T  # (4, 2)
+    # A thousandth of a pixel is rounding in the affine and does not reach into the next pixel.
+    low = np.floor(corners.min(axis=0) + 1e-3).astype(int)
+    high = np.ceil(corners.max(axis=0) - 1e-3).astype(int)
+    low = np.clip(low, 0, np.array(original_size) - 1)
+    high = np.clip(high, low + 1, original_size)
+    return [int(low[0]), int(low[1]), int(high[0]), int(high[1])]
+
+
+def _fetch(image):
+    """The image behind a URL; anything else as it is."""
+    is_url = isinstance(image, str) and image.startswith(("http://", "https://"))
+    return load_image(image) if is_url else image
+
+
+def _name(image) -> str:
+    """What an error calls an image."""
+    if isinstance(image, (str, os.PathLike)):
+        return f"the image {os.fspath(image)!r}"
+    path = getattr(image, "filename", None)
+    return f"the image {path!r}" if path else f"an image given as {type(image).__name__}"
+
+
+__all__ = ["ResNetBiLstmPipeline"]
