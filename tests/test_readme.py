@@ -42,7 +42,7 @@ def test_the_first_example_prints_what_the_readme_says(in_root):
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(blocks("python")[0], "README.md", "exec"), {})
-    assert printed.getvalue() == blocks("")[0]
+    assert printed.getvalue() == blocks("text")[0]
 
 
 def test_both_make_commands_are_targets():
