@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from drawing import draw_text_line
 
-from hwr_hf.figures import GAP, ROW_NAMES, deskew_figure, reading_figure
+from hwr_hf.figures import GAP, ROW_NAMES, contact_sheet, deskew_figure, reading_figure
 
 WORD = draw_text_line("illit")
 
@@ -70,3 +70,21 @@ def test_reading_figure_boxes_and_names_every_word():
     assert figure.getpixel((40, 5)) == (190, 0, 60)  # unsure: red
     below = figure.crop((0, image.height, figure.width, figure.height))
     assert below.getextrema()[0][0] < 250  # the words are written there
+
+
+def test_a_contact_sheet_fills_its_rows_from_the_left():
+    # Lines of 200 x 48 at a row height of 48: three fit beside each other in 700 pixels.
+    sheet = np.asarray(contact_sheet([np.zeros((48, 200), np.uint8)] * 4, width=700))
+    assert sheet.shape == (12 + 2 * (48 + 12), 700)
+    assert [int((sheet[row] == 0).sum()) for row in (30, 90)] == [600, 200]
+
+
+def test_a_line_too_wide_for_the_sheet_is_made_narrower():
+    sheet = np.asarray(contact_sheet([np.zeros((48, 2000), np.uint8)], width=300))
+    assert sheet.shape[1] == 300
+    assert (sheet[:, -12:] == 255).all()
+
+
+def test_a_contact_sheet_needs_an_image():
+    with pytest.raises(ValueError, match="at least one image"):
+        contact_sheet([])

@@ -162,3 +162,18 @@ def test_a_wrong_argument_ends_with_a_sentence(make_iam, train, capsys, argument
 def test_a_wrong_folder_says_what_was_looked_for(train, tmp_path, capsys):
     assert train(tmp_path) == 2
     assert "lines.t" in capsys.readouterr().err
+
+
+def test_drawn_and_joined_lines_are_trained_on_too(make_iam, train, tmp_path, capfd):
+    strokes = tmp_path / "strokes.jsonl"
+    letters = [[x, 0, 0, 20, 10, 0, 0, -20] for x in (0, 16, 70, 86)]
+    row = {"id": "a01-001-01", "form": "a01-001", "text": "on it", "strokes": letters}
+    strokes.write_text(json.dumps(row))
+    drawn = ["--synthetic_lines", "5", "--iam_ondb", str(strokes), "--joined_lines", "4"]
+    assert train(make_iam(), *drawn) == 0
+    assert (tmp_path / "run" / "model.safetensors").is_file()
+
+
+def test_lines_cannot_be_drawn_from_nothing(make_iam, train, capsys):
+    assert train(make_iam(), "--synthetic_lines", "5") == 2
+    assert "There is nothing to draw" in capsys.readouterr().err

@@ -74,6 +74,36 @@ def reading_figure(image, reading: dict) -> Image.Image:
     return figure
 
 
+def contact_sheet(images: Sequence, width: int = 1600, row_height: int = 48) -> Image.Image:
+    """Lines side by side in rows, as many a row as fit.
+
+    Args:
+        images: Lines, each anything that `to_grey` takes.
+        width: Of the picture, in pixels; a wider line is made as narrow.
+        row_height: Height of a line in the picture, in pixels.
+
+    Returns:
+        Grey picture.
+
+    Raises:
+        ValueError: There is no image, or one cannot be read.
+    """
+    if len(images) == 0:
+        raise ValueError("The sheet needs at least one image.")
+    places, left, top = [], GAP, GAP
+    for image in images:
+        cell = _of_height(to_grey(image, correct_polarity=False), row_height)
+        cell.thumbnail((width - 2 * GAP, row_height))
+        if left > GAP and left + cell.width > width - GAP:
+            left, top = GAP, top + row_height + GAP
+        places.append((cell, (left, top)))
+        left += cell.width + GAP
+    sheet = Image.new("L", (width, top + row_height + GAP), 255)
+    for cell, place in places:
+        sheet.paste(cell, place)
+    return sheet
+
+
 def _of_height(image: np.ndarray, height: int) -> Image.Image:
     width = max(1, round(image.shape[1] * height / image.shape[0]))
     return Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)

@@ -18,7 +18,6 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from transformers import (
     HfArgumentParser,
-    Trainer,
     TrainerCallback,
     TrainingArguments,
     set_seed,
@@ -28,7 +27,9 @@ from hwr_hf.data.augmentation import Augmentation
 from hwr_hf.data.batching import WidthBucketSampler
 from hwr_hf.data.collator import LineCollator
 from hwr_hf.data.iam import load_iam
+from hwr_hf.data.joined_words import load_joined_words
 from hwr_hf.data.preparation import PreparedLines, fitting_lines, prepare_lines
+from hwr_hf.data.synthetic import load_synthetic
 from hwr_hf.learning_curve import draw_learning_curve
 from hwr_hf.metrics import make_compute_metrics
 from hwr_hf.resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
@@ -36,6 +37,7 @@ from hwr_hf.resnet_bilstm.image_processing_resnet_bilstm import ResNetBiLstmImag
 from hwr_hf.resnet_bilstm.modeling_resnet_bilstm import ResNetBiLstmForCTC
 from hwr_hf.resnet_bilstm.processing_resnet_bilstm import ResNetBiLstmProcessor
 from hwr_hf.resnet_bilstm.tokenization_resnet_bilstm import ResNetBiLstmTokenizer
+from hwr_hf.weight_averaging import WeightAveragingTrainer
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +54,24 @@ class DataArguments:
     repeats: list[int] = field(
         default_factory=lambda: [3, 1],
         metadata={"help": "How often an epoch shows each image of the unit in the same place."},
+    )
+    synthetic_lines: int = field(
+        default=0,
+        metadata={"help": "Lines to draw from --iam_ondb and --fonts, each shown once an epoch."},
+    )
+    iam_ondb: str | None = field(
+        default=None, metadata={"help": "IAM-OnDB's strokes.jsonl.xz, to draw lines from."}
+    )
+    fonts: str | None = field(
+        default=None, metadata={"help": "Folder of handwriting fonts, to draw lines with."}
+    )
+    text: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Files of English text for drawn lines: .txt or .txt.xz."},
+    )
+    joined_lines: int = field(
+        default=0,
+        metadata={"help": "Lines to make of IAM's training words, each shown once an epoch."},
     )
     split: str = field(default="aachen", metadata={"help": "IAM's split by writers."})
     deskew: list[str] = field(
@@ -134,12 +154,16 @@ class RecognitionTrainingArguments(TrainingArguments):
             "train on with them fixed: for the last stage."
         },
     )
+    ema_decay: float = field(
+        default=0.999,
+        metadata={"help": "Of the moving average of the weights, which is saved; 0: no average."},
+    )
     restart: bool = field(
         default=False, metadata={"help": "Begin anew, and remove the checkpoints in output_dir."}
     )
 
 
-class RecognitionTrainer(Trainer):
+class RecognitionTrainer(WeightAveragingTrainer):
     """`Trainer` on batches of like width; the train dataset is a `PreparedLines`."""
 
     def compute_loss(self, model, inputs, *args, **kwargs):
@@ -235,6 +259,11 @@ def make_trainer(
         evaluation_datasets[unit] = PreparedLines(
             evaluation, processor.tokenizer, model.config.column_stride
         )
+    for made in made_lines(data, args.seed):
+        prepared = prepare_lines(
+            made, processor.image_processor, num_proc=data.preparation_processes
+        )
+        train_parts.append(fitting_lines(prepared, processor.tokenizer, model, "skip"))
     if args.metric_for_best_model == "loss":  # what TrainingArguments puts in place of None
         args.metric_for_best_model = f"eval_{data.units[0]}_cer"
     return RecognitionTrainer(
@@ -253,6 +282,26 @@ def make_trainer(
         compute_metrics=make_compute_metrics(processor.tokenizer),
         preprocess_logits_for_metrics=lambda logits, labels: logits.argmax(-1),
     )
+
+
+def made_lines(data: DataArguments, seed: int) -> list[datasets.Dataset]:
+    """The training lines that are drawn or put together, as far as they are asked for."""
+    made = []
+    if data.synthetic_lines:
+        made.append(
+            load_synthetic(
+                data.synthetic_lines,
+                data.iam_ondb,
+                data.fonts,
+                data.text,
+                seed=seed,
+                num_proc=data.preparation_processes,
+            )
+        )
+    if data.joined_lines:
+        words = load_iam(data.iam, unit="words", split=data.split, segmentation="ok")["train"]
+        made.append(load_joined_words(words, data.joined_lines, seed, data.preparation_processes))
+    return made
 
 
 def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiLstmProcessor]:
@@ -316,6 +365,7 @@ def train(
     if args.freeze_batch_norm:
         trainer.add_callback(BatchNormEstimation(trainer))
     trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.finish_average()
     trainer.save_model()
     trainer.save_state()
     if trainer.is_world_process_zero():

@@ -1,0 +1,115 @@
+import itertools
+
+import datasets
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from test_iam_ondb import make_line
+
+from hwr_hf.data.corpus import TextLines
+from hwr_hf.data.fonts import HandwritingFonts
+from hwr_hf.data.synthetic import SyntheticLines, load_synthetic
+
+FONTS = f"{matplotlib.get_data_path()}/fonts/ttf"
+LINES = [make_line("cat on", [0, 13, 26, 66, 79]), make_line("so it", [0, 13, 60, 73])]
+
+
+@pytest.fixture
+def text_file(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("So it was that the cat sat on the mat, and it was so.\n" * 3)
+    return path
+
+
+@pytest.fixture
+def fonts(tmp_path):
+    folder = tmp_path / "fonts"
+    folder.mkdir()
+    (folder / "sans.ttf").write_bytes(open(f"{FONTS}/DejaVuSans.ttf", "rb").read())
+    return folder
+
+
+def drawn(lines):
+    return [(line["text"], line["kind"], line["image"].tobytes()) for line in lines]
+
+
+def test_an_example_is_a_grey_picture_and_its_text(fonts, text_file):
+    lines = SyntheticLines(LINES, HandwritingFonts(fonts), TextLines([text_file]), num_lines=20)
+    examples = list(lines)
+    assert len(examples) == 20
+    assert {example["kind"] for example in examples} == {"strokes", "sentences", "fonts"}
+    for example in examples:
+        assert example["image"].dtype == np.uint8
+        assert example["image"].ndim == 2
+        assert example["text"].strip() == example["text"] != ""
+
+
+def test_the_same_seed_draws_the_same_lines():
+    first, second, other = (
+        drawn(SyntheticLines(LINES, num_lines=5, seed=seed)) for seed in (1, 1, 2)
+    )
+    assert first == second != other
+
+
+def test_worker_processes_share_the_lines():
+    alone = drawn(SyntheticLines(LINES, num_lines=7))
+    loader = torch.utils.data.DataLoader(
+        SyntheticLines(LINES, num_lines=7), num_workers=2, batch_size=None, collate_fn=lambda x: x
+    )
+    assert sorted(drawn(loader)) == sorted(alone)
+
+
+def test_without_a_number_there_is_no_end():
+    endless = iter(SyntheticLines(LINES))
+    assert len(list(itertools.islice(endless, 12))) == 12
+
+
+def test_a_later_start_goes_on_where_another_ended():
+    whole = drawn(SyntheticLines(LINES, num_lines=6))
+    assert drawn(SyntheticLines(LINES, num_lines=3, first_line=3)) == whole[3:]
+
+
+def test_words_come_alone_as_often_as_asked():
+    words = SyntheticLines(LINES, num_lines=20, word_share=1.0)
+    assert all(len(line["text"].split()) == 1 for line in words)
+    lines = SyntheticLines(LINES, num_lines=20, word_share=0.0)
+    assert all(len(line["text"].split()) == 2 for line in lines if line["kind"] == "strokes")
+
+
+def test_sentences_use_the_text_where_its_words_were_written(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("so it on cat so it on cat\n")
+    texts = TextLines([path])
+    lines = SyntheticLines(LINES, texts=texts, num_lines=60, word_share=0.0)
+    sentences = {line["text"] for line in lines if line["kind"] == "sentences"}
+    assert any("so it on" in sentence for sentence in sentences)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "There is nothing to draw"),
+        ({"handwriting_fonts": object()}, "Fonts have nothing to say"),
+        ({"pen_lines": LINES, "word_share": 2}, "word_share=2 is not allowed"),
+    ],
+)
+def test_a_source_that_cannot_draw_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        SyntheticLines(**options)
+
+
+def test_a_data_set_holds_the_lines_of_the_stream(fonts, text_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    dataset = load_synthetic(18, fonts_dir=fonts, text_paths=[text_file], seed=3)
+    stream = SyntheticLines(
+        (), HandwritingFonts(fonts), TextLines([text_file]), num_lines=18, seed=3
+    )
+    assert dataset["text"][:] == [line["text"] for line in stream]
+    assert np.array_equal(np.asarray(dataset[17]["image"]), stream.line(17)["image"])
+    assert set(dataset.column_names) == {"image", "text", "kind"}
+
+
+def test_a_wrong_path_is_named_before_anything_is_drawn(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"strokes\.jsonl"):
+        load_synthetic(5, iam_ondb_path=tmp_path)
