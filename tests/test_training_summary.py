@@ -3,7 +3,11 @@ import json
 import pytest
 from torch.utils.tensorboard import SummaryWriter
 
-from hwr_hf.training_summary import summarize_training, training_minutes
+from hwr_hf.training_summary import (
+    continue_summary,
+    summarize_training,
+    training_minutes,
+)
 
 LOG = [
     {"step": 1, "loss": 3.0, "learning_rate": 0.5},
@@ -38,3 +42,24 @@ def test_a_folder_without_a_training_is_refused(tmp_path):
 def test_minutes_of_a_resumed_training_are_summed(tmp_path):
     write_run(tmp_path, [[1000.0, 1120.0], [5000.0, 5060.0]])
     assert training_minutes(tmp_path) == pytest.approx(3.0)
+
+
+def test_two_trainings_make_one_curve():
+    first = {
+        "steps": 30,
+        "minutes": 2.5,
+        "learning_rate": 0.1,
+        "curve": [{"step": 20, "a_cer": 0.5}],
+    }
+    second = {
+        "steps": 10,
+        "minutes": 1.0,
+        "learning_rate": 0.3,
+        "curve": [{"step": 5, "a_cer": 0.2}],
+    }
+    assert continue_summary(first, second) == {
+        "steps": 40,
+        "minutes": 3.5,
+        "learning_rate": 0.3,
+        "curve": [{"step": 20, "a_cer": 0.5}, {"step": 35, "a_cer": 0.2}],
+    }

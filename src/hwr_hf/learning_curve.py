@@ -1,6 +1,6 @@
 """The picture of a training: loss, and CER of every validation set, over the optimizer steps.
 
-In: `Trainer.state.log_history`, a list of dicts. Out: a PNG.
+In: `Trainer.state.log_history`, or the `curve` of a training summary. Out: a PNG.
 """
 
 from pathlib import Path
@@ -10,7 +10,8 @@ def draw_learning_curve(log_history: list[dict], path: Path) -> None:
     """Draws training loss (left axis) and validation CER in percent (right axis, logarithmic).
 
     Args:
-        log_history: Entries with `step` and `loss`, or `step` and any number of `eval_..._cer`.
+        log_history: Entries with `step` and `loss`, or `step` and any number of `..._cer`. Without a
+            loss, the picture has one axis.
         path: Of the PNG that is written.
     """
     from matplotlib.figure import Figure
@@ -20,7 +21,10 @@ def draw_learning_curve(log_history: list[dict], path: Path) -> None:
     losses = [(entry["step"], entry["loss"]) for entry in log_history if "loss" in entry]
     if losses:
         loss_axis.plot(*zip(*losses, strict=True), color="0.7")
-    loss_axis.set(xlabel="optimizer step", ylabel="training loss (CTC, grey)", yscale="log")
+        loss_axis.set(ylabel="training loss (CTC, grey)", yscale="log")
+    else:
+        loss_axis.get_yaxis().set_visible(False)
+    loss_axis.set_xlabel("optimizer step")
 
     cer_axis = loss_axis.twinx()
     names = {name for entry in log_history for name in entry if name.endswith("_cer")}

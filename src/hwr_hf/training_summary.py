@@ -43,6 +43,24 @@ def summarize_training(output_dir: str | Path) -> dict:
     }
 
 
+def continue_summary(earlier: dict, later: dict) -> dict:
+    """One summary of two trainings, the later of which went on from the earlier one's model.
+
+    Args:
+        earlier, later: From `summarize_training`, or from this function.
+
+    Returns:
+        Steps and minutes summed, the curves one after the other, the highest learning rate.
+    """
+    shifted = [entry | {"step": entry["step"] + earlier["steps"]} for entry in later["curve"]]
+    return {
+        "steps": earlier["steps"] + later["steps"],
+        "minutes": round(earlier["minutes"] + later["minutes"], 1),
+        "learning_rate": max(earlier["learning_rate"], later["learning_rate"]),
+        "curve": earlier["curve"] + shifted,
+    }
+
+
 def training_minutes(output_dir: str | Path) -> float:
     """Minutes between the first and the last entry of every TensorBoard file, summed."""
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
