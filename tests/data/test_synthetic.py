@@ -1,4 +1,5 @@
 import itertools
+import json
 
 import datasets
 import matplotlib
@@ -9,7 +10,7 @@ from test_iam_ondb import make_line
 
 from hwr_hf.data.corpus import TextLines
 from hwr_hf.data.fonts import HandwritingFonts
-from hwr_hf.data.synthetic import SyntheticLines, load_synthetic
+from hwr_hf.data.synthetic import SyntheticLines, load_plain_pen_lines, load_synthetic
 
 FONTS = f"{matplotlib.get_data_path()}/fonts/ttf"
 LINES = [make_line("cat on", [0, 13, 26, 66, 79]), make_line("so it", [0, 13, 60, 73])]
@@ -113,3 +114,27 @@ def test_a_data_set_holds_the_lines_of_the_stream(fonts, text_file, tmp_path, mo
 def test_a_wrong_path_is_named_before_anything_is_drawn(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"strokes\.jsonl"):
         load_synthetic(5, iam_ondb_path=tmp_path)
+
+
+def write_strokes(path, num_forms):
+    letters = [[x, 0, 0, 20, 10, 0, 0, -20] for x in (0, 16, 70, 86)]
+    rows = [
+        {"id": f"f{n:02}-01", "form": f"f{n:02}", "text": "on it", "strokes": letters}
+        for n in range(num_forms)
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+def test_plain_lines_are_of_forms_that_are_not_trained_on(tmp_path):
+    dataset = load_plain_pen_lines(write_strokes(tmp_path / "strokes.jsonl", 20))
+    assert dataset["form_id"][:] == ["f19"]
+    assert dataset["text"][:] == ["on it"]
+    image = np.asarray(dataset[0]["image"])
+    assert image.shape[0] == 96
+    assert image.min() == 0
+
+
+def test_too_few_forms_leave_none_to_read(tmp_path):
+    with pytest.raises(ValueError, match="too few forms"):
+        load_plain_pen_lines(write_strokes(tmp_path / "strokes.jsonl", 3))

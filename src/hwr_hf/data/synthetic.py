@@ -176,6 +176,43 @@ def load_synthetic(
     )
 
 
+def load_plain_pen_lines(path: str | Path, height: int = 96) -> datasets.Dataset:
+    """Lines of IAM-OnDB from the forms that `load_synthetic` leaves out, drawn plainly.
+
+    Args:
+        path: As of `read_iam_ondb`.
+        height: Of the images, in pixels.
+
+    Returns:
+        Columns `id`, `form_id`, `image` (black strokes of even width on white) and `text`.
+
+    Raises:
+        FileNotFoundError, ValueError: From `read_iam_ondb`, or too few forms to leave any out.
+    """
+    _, lines = hold_out_forms(read_iam_ondb(path))
+    if not lines:
+        raise ValueError(f"{path} has too few forms to keep any out of training.")
+    return datasets.Dataset.from_dict(
+        {
+            "id": [line.id for line in lines],
+            "form_id": [line.form_id for line in lines],
+            "image": [
+                Image.fromarray(draw_strokes(line.strokes, height=height, frame=line.frame))
+                for line in lines
+            ],
+            "text": [line.text for line in lines],
+        },
+        features=datasets.Features(
+            {
+                "id": datasets.Value("string"),
+                "form_id": datasets.Value("string"),
+                "image": datasets.Image(),
+                "text": datasets.Value("string"),
+            }
+        ),
+    )
+
+
 def ranges_of(count: int, num_shards: int) -> list[tuple[int, int]]:
     """`range(count)` as `(start, end)` of about equal parts, one or more numbers in each.
 

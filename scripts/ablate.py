@@ -1,0 +1,28 @@
+"""Train the recipe whole and without each of its ingredients, and compare the validation CERs.
+
+python scripts/ablate.py --runs runs/ablation --seeds 1 2 -- --iam path/to/iam --max_steps 3000 ...
+
+What follows `--` are arguments of `hwr-hf train`. Started again, it goes on where it stopped.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from hwr_hf.ablation import VARIANTS, ablation_table, draw_ablation, run_ablation
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", default="runs/ablation", help="folder of the trainings")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2], help="(default: 1 2)")
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
+    parser.add_argument("--output", type=Path, default=Path("results/ablation.json"))
+    parser.add_argument("training", nargs="+", help="arguments of hwr-hf train, after --")
+    arguments = parser.parse_args()
+    report = run_ablation(arguments.training, arguments.runs, arguments.seeds, arguments.variants)
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    draw_ablation(report, arguments.output.with_suffix(".png"))
+    print(ablation_table(report))
