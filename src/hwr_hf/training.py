@@ -60,7 +60,7 @@ class DataArguments:
         metadata={"help": "Lines to draw from --iam_ondb and --fonts, each shown once an epoch."},
     )
     iam_ondb: str | None = field(
-        default=None, metadata={"help": "IAM-OnDB's strokes.jsonl.xz, to draw lines from."}
+        default=None, metadata={"help": "Folder of IAM-OnDB's downloads, to draw lines from."}
     )
     fonts: str | None = field(
         default=None, metadata={"help": "Folder of handwriting fonts, to draw lines with."}
@@ -288,12 +288,15 @@ def made_lines(data: DataArguments, seed: int) -> list[datasets.Dataset]:
     """The training lines that are drawn or put together, as far as they are asked for."""
     made = []
     if data.synthetic_lines:
+        lines = load_iam(data.iam, unit="lines", split=data.split)
+        unseen = [text for name in ("validation", "test") for text in lines[name]["text"]]
         made.append(
             load_synthetic(
                 data.synthetic_lines,
                 data.iam_ondb,
                 data.fonts,
                 data.text,
+                unseen,
                 seed=seed,
                 num_proc=data.preparation_processes,
             )

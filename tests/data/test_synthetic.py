@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
-from test_iam_ondb import make_line
+from test_pen_words import make_line
 
 from hwr_hf.data.corpus import TextLines
 from hwr_hf.data.fonts import HandwritingFonts
@@ -66,11 +66,6 @@ def test_without_a_number_there_is_no_end():
     assert len(list(itertools.islice(endless, 12))) == 12
 
 
-def test_a_later_start_goes_on_where_another_ended():
-    whole = drawn(SyntheticLines(LINES, num_lines=6))
-    assert drawn(SyntheticLines(LINES, num_lines=3, first_line=3)) == whole[3:]
-
-
 def test_words_come_alone_as_often_as_asked():
     words = SyntheticLines(LINES, num_lines=20, word_share=1.0)
     assert all(len(line["text"].split()) == 1 for line in words)
@@ -112,7 +107,7 @@ def test_a_data_set_holds_the_lines_of_the_stream(fonts, text_file, tmp_path, mo
 
 
 def test_a_wrong_path_is_named_before_anything_is_drawn(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"strokes\.jsonl"):
+    with pytest.raises(FileNotFoundError, match=r"lineStrokes-all\.tar\.gz"):
         load_synthetic(5, iam_ondb_path=tmp_path)
 
 

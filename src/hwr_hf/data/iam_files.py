@@ -50,7 +50,7 @@ def read_ascii_files(data_dir: Path, names: Collection[str]) -> dict[str, str]:
     archive = find_archive(data_dir, "ascii")
     if archive is not None:
         missing = set(names) - set(contents)
-        for path, content in _read_archive(archive, lambda path: path.name in missing):
+        for path, content in read_archive(archive, lambda path: path.name in missing):
             contents[path.name] = content
     return {name: _decode_text(content, name) for name, content in contents.items()}
 
@@ -83,7 +83,7 @@ class ImageFiles:
                     yield image_id, self.paths[image_id].read_bytes()
             return
         wanted = set(ids)
-        for path, content in _read_archive(
+        for path, content in read_archive(
             self.archive, lambda path: path.stem in wanted and _is_image_file(path)
         ):
             wanted.remove(path.stem)
@@ -128,7 +128,7 @@ def _is_image_file(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
-def _read_archive(archive: Path, is_wanted: Callable[[Path], bool]) -> Iterator[tuple[Path, bytes]]:
+def read_archive(archive: Path, is_wanted: Callable[[Path], bool]) -> Iterator[tuple[Path, bytes]]:
     """Path and content of the wanted files of an archive, in its order."""
     num_files = 0
     try:

@@ -18,12 +18,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from . import corpus, fonts, iam_ondb, paper, pen
+from . import corpus, fonts, iam_ondb, paper, pen, pen_words
 from .corpus import TextLines
 from .fonts import HandwritingFonts
-from .iam_ondb import PenLine, PenWords, hold_out_forms, read_iam_ondb
+from .iam_ondb import PenLine, hold_out_forms, read_iam_ondb
 from .paper import Paper
 from .pen import Pen, draw_strokes
+from .pen_words import NORMAL_FRAME, PenWords
 
 # Shares of the kinds, as far as there is data for them.
 KIND_SHARES = {"strokes": 0.4, "sentences": 0.3, "fonts": 0.3}
@@ -42,7 +43,6 @@ class SyntheticLines(torch.utils.data.IterableDataset):
             order.
         papers: What the lines are written on.
         num_lines: Lines to draw; None for no end.
-        first_line: Number of the first.
         word_share: Share of images with a single word.
         height: Of the images, in pixels.
         seed: Of everything random.
@@ -58,7 +58,6 @@ class SyntheticLines(torch.utils.data.IterableDataset):
         texts: TextLines | None = None,
         papers: Paper | None = None,
         num_lines: int | None = None,
-        first_line: int = 0,
         word_share: float = 0.2,
         height: int = 64,
         seed: int = 0,
@@ -74,7 +73,6 @@ class SyntheticLines(torch.utils.data.IterableDataset):
         self.texts = texts
         self.papers = papers or Paper()
         self.num_lines = num_lines
-        self.first_line = first_line
         self.word_share = word_share
         self.height = height
         self.seed = seed
@@ -94,7 +92,7 @@ class SyntheticLines(torch.utils.data.IterableDataset):
         first, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
         numbers = itertools.count() if self.num_lines is None else range(self.num_lines)
         for number in itertools.islice(numbers, first, None, step):
-            yield self.line(self.first_line + number)
+            yield self.line(number)
 
     def line(self, number: int) -> dict:
         """The example of this number."""
@@ -115,7 +113,7 @@ class SyntheticLines(torch.utils.data.IterableDataset):
         """Text, strokes and, where it is known, the frame of a line or word of pen strokes."""
         if one_word:
             text, strokes = self.pen_words.shuffle(1, rng)
-            return text, strokes, iam_ondb.NORMAL_FRAME
+            return text, strokes, NORMAL_FRAME
         if kind == "strokes":
             line = self.pen_lines[rng.integers(len(self.pen_lines))]
             return line.text, line.strokes, line.frame
@@ -124,7 +122,7 @@ class SyntheticLines(torch.utils.data.IterableDataset):
             text, strokes = self.pen_words.shuffle(int(rng.integers(4, 10)), rng)
         else:
             text, strokes = self.pen_words.compose(words, rng)
-        return text, strokes, iam_ondb.NORMAL_FRAME
+        return text, strokes, NORMAL_FRAME
 
 
 def load_synthetic(
@@ -132,12 +130,14 @@ def load_synthetic(
     iam_ondb_path: str | Path | None = None,
     fonts_dir: str | Path | None = None,
     text_paths: Sequence[str | Path] = (),
+    unseen_texts: Sequence[str] = (),
     seed: int = 0,
     num_proc: int | None = None,
 ) -> datasets.Dataset:
     """So many synthetic lines as a cached data set.
 
-    Of IAM-OnDB, the forms that `hold_out_forms` sets apart are not drawn from.
+    Of IAM-OnDB, the forms that `hold_out_forms` sets apart are not drawn from, nor those that share
+    five words in a row with `unseen_texts`.
 
     Returns:
         Columns `image`, `text` and `kind`.
@@ -149,11 +149,12 @@ def load_synthetic(
         "iam_ondb_path": iam_ondb_path and str(iam_ondb_path),
         "fonts_dir": fonts_dir and str(fonts_dir),
         "text_paths": [str(path) for path in text_paths],
+        "unseen_texts": list(unseen_texts),
     }
     # What is wrong with the sources is said here and not by a worker process.
     SyntheticLines(**_source(**sources))
     # The cache's key covers the arguments but not the code they reach: this makes it notice.
-    modules = (corpus, fonts, iam_ondb, paper, pen)
+    modules = (corpus, fonts, iam_ondb, paper, pen, pen_words)
     code = "".join(inspect.getsource(module) for module in modules) + inspect.getsource(
         SyntheticLines
     )
@@ -224,17 +225,19 @@ def ranges_of(count: int, num_shards: int) -> list[tuple[int, int]]:
 
 
 def _examples(ranges: list[tuple[int, int]], sources: dict, seed: int, code: str) -> Iterator[dict]:
-    source = _source(**sources)
-    for start, end in ranges:
-        lines = SyntheticLines(**source, num_lines=end - start, first_line=start, seed=seed)
-        for line in lines:
-            yield line | {"image": Image.fromarray(line["image"])}
+    lines = SyntheticLines(**_source(**sources), seed=seed)
+    for number in itertools.chain.from_iterable(itertools.starmap(range, ranges)):
+        line = lines.line(number)
+        yield line | {"image": Image.fromarray(line["image"])}
 
 
-def _source(iam_ondb_path: str | None, fonts_dir: str | None, text_paths: list[str]) -> dict:
+def _source(
+    iam_ondb_path: str | None, fonts_dir: str | None, text_paths: list[str], unseen_texts: list[str]
+) -> dict:
     """What `SyntheticLines` draws from, read from its paths."""
+    pen_lines = read_iam_ondb(iam_ondb_path, unseen_texts) if iam_ondb_path else ()
     return {
-        "pen_lines": hold_out_forms(read_iam_ondb(iam_ondb_path))[0] if iam_ondb_path else (),
+        "pen_lines": hold_out_forms(pen_lines)[0],
         "handwriting_fonts": HandwritingFonts(fonts_dir) if fonts_dir else None,
         "texts": TextLines(text_paths) if text_paths else None,
     }
