@@ -4,6 +4,7 @@ import sys
 
 import pytest
 from drawing import draw_text_line
+from ngram_miniature import save_ngram
 
 from hwr_hf.cli import find_images, main
 
@@ -56,6 +57,15 @@ def test_batch_size_does_not_change_the_output(folder, read):
     assert read("scans", "--batch-size", "1")[1] == read("scans", "--batch-size", "3")[1]
 
 
+def test_views_change_the_scores(folder, read):
+    def scores(*options):
+        out = read("--json", "scans", *options)[1]
+        return [json.loads(line)["score"] for line in out.splitlines()]
+
+    assert scores("--tta", "1") == scores()
+    assert scores("--tta", "3") != scores()
+
+
 def test_json_lines_hold_text_score_and_words_with_boxes(folder, read):
     code, out, _ = read("--json", "scans")
     assert code == 0
@@ -66,6 +76,32 @@ def test_json_lines_hold_text_score_and_words_with_boxes(folder, read):
         assert 0 <= row["score"] <= 1
         assert [word["text"] for word in row["words"]] == row["text"].split()
         assert all(len(word["box"]) == 4 for word in row["words"])
+
+
+def test_the_beam_prints_the_best_texts_with_their_scores(folder, read):
+    save_ngram("ngram.safetensors")
+    options = ["--decoder", "beam", "--ngram", "ngram.safetensors"]
+    code, out, _ = read("scans/one.png", *options, "--n-best", "3")
+    assert code == 0
+    scores, texts = zip(*(line.split("\t") for line in out.splitlines()), strict=True)
+    assert len(set(texts)) == 3
+    assert all(0 <= float(score) <= 1 for score in scores)
+    assert read("scans/one.png", *options)[1] == texts[0] + "\n"
+    code, out, _ = read("scans", *options, "--n-best", "2")
+    assert [line.split("\t")[0] for line in out.splitlines()] == [
+        f"scans/{name}" for name in TEXTS for _ in range(2)
+    ]
+
+
+def test_json_of_the_beam_holds_the_fused_score_and_the_alternatives(folder, read):
+    options = ["--json", "--decoder", "beam", "--lm-weight", "0", "--beam-width", "8"]
+    row = json.loads(read("scans/one.png", *options, "--n-best", "3")[1])
+    assert row.keys() == {"file", "text", "score", "words", "fused_score", "alternatives"}
+    assert len(row["alternatives"]) == 2
+    assert row["alternatives"][0].keys() == {"text", "score", "words", "fused_score"}
+    assert row["fused_score"] >= row["alternatives"][0]["fused_score"]
+    alone = json.loads(read("scans/one.png", *options)[1])
+    assert alone == {name: value for name, value in row.items() if name != "alternatives"}
 
 
 def test_broken_and_missing_files_are_named_and_the_rest_is_read(folder, read):
@@ -140,6 +176,7 @@ def test_find_images_names_each_file_once_and_what_matches_nothing(folder):
         pytest.param(["reed", "x.png"], "invalid choice: 'reed'", id="unknown-command"),
         pytest.param(["read"], "required: PATH", id="no-path"),
         pytest.param(["read", "x", "--batch-size", "0"], "use 1 or more", id="no-batch"),
+        pytest.param(["read", "x", "--tta", "99"], "invalid choice: 99", id="too-many-views"),
         pytest.param(["evaluate", "--iam", "x"], "required: --output", id="no-output"),
     ],
 )
@@ -158,6 +195,14 @@ def test_wrong_call_exits_with_2_and_says_why(arguments, message, capsys):
         ),
         pytest.param(["--model", "scans"], "config.json is missing", id="folder-without-model"),
         pytest.param(["--device", "warp"], "device 'warp' is not there", id="no-such-device"),
+        pytest.param(["--decoder", "beam"], "needs ngram.safetensors", id="no-ngram"),
+        pytest.param(
+            ["--decoder", "beam", "--ngram", "scans/notes.txt"],
+            "scans/notes.txt is no character n-gram",
+            id="wrong-ngram",
+        ),
+        pytest.param(["--n-best", "2"], "--n-best is an option of the beam", id="n-best-greedy"),
+        pytest.param(["--lm-weight", "1"], "Add --decoder beam", id="lm-weight-greedy"),
     ],
 )
 def test_user_mistakes_get_a_sentence_and_no_stack_trace(folder, read, options, message):
@@ -205,3 +250,19 @@ def test_train_gets_its_own_arguments(monkeypatch):
     monkeypatch.setattr(training, "main", lambda argv: given.extend(argv))
     assert main(["train", "--output_dir", "runs/x"]) == 0
     assert given == ["--output_dir", "runs/x"]
+
+
+def test_evaluate_reads_pen_lines_kept_out_of_training(tiny_model_dir, tmp_path, capsys):
+    letters = [[x, 0, 0, 20, 10, 0, 0, -20] for x in (0, 16, 70, 86)]
+    rows = [
+        {"id": f"z{n:02}-01", "form": f"z{n:02}", "text": "on it", "strokes": letters}
+        for n in range(20)
+    ]
+    (tmp_path / "strokes.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    output = tmp_path / "ondb.json"
+    arguments = ["--iam-ondb", str(tmp_path), "--output", str(output)]
+    page = ["--worst-lines", str(tmp_path / "worst.html")]
+    assert main(["evaluate", "--model", str(tiny_model_dir), *arguments, *page]) == 0
+    report = json.loads(output.read_text())
+    assert (report["lines"], report["subset"]) == (1, "held out")
+    assert "(1 lines" in capsys.readouterr().out

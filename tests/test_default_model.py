@@ -19,6 +19,11 @@ from hwr_hf.model_card import card_values, fill_card
 
 ROOT = Path(__file__).parents[1]
 MODEL = Path(hwr_hf.DEFAULT_MODEL)
+SAMPLES = [
+    ("line.png", "The letter came by the morning post."),
+    ("climbing.png", "We walked along the river until dark"),
+    ("word.png", "handwriting"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -26,18 +31,18 @@ def reader():
     return pipeline("image-to-text", model=hwr_hf.DEFAULT_MODEL)
 
 
-@pytest.mark.parametrize(
-    ("sample", "text"),
-    [
-        ("line.png", "The letter came by the morning post."),
-        ("climbing.png", "We walked along the river until dark"),
-        ("word.png", "handwriting"),
-    ],
-)
+@pytest.mark.parametrize(("sample", "text"), SAMPLES)
 def test_samples_are_read_with_at_most_one_edit_in_ten(reader, sample, text):
     reading = reader(str(ROOT / "samples" / sample))[0]
     assert cer([text], [reading["generated_text"]]) <= 0.1
     assert 0 < reading["score"] <= 1
+
+
+def test_the_beam_search_reads_the_samples_with_the_ngram_beside_the_weights(reader):
+    for sample, text in SAMPLES:
+        (reading,) = reader(str(ROOT / "samples" / sample), decoder="beam")
+        assert cer([text], [reading["generated_text"]]) <= 0.1
+    assert (MODEL / "ngram.safetensors").stat().st_size <= 10e6
 
 
 def test_all_auto_classes_load_the_default_model():

@@ -1,4 +1,5 @@
 import base64
+import hashlib
 import io
 import json
 import re
@@ -7,9 +8,17 @@ import pytest
 from datasets import Dataset, Features, Value
 from datasets import Image as ImageFeature
 from drawing import draw_text_line
+from ngram_miniature import save_ngram
 from PIL import Image
+from transformers import pipeline
 
-from hwr_hf.evaluation import evaluate_model, mark_differences, write_report, write_worst_lines
+from hwr_hf.evaluation import (
+    confusions,
+    evaluate_model,
+    mark_differences,
+    write_report,
+    write_worst_lines,
+)
 
 TEXTS = ["a house", "the cat sat on the mat", "it", "Once & more", "seven <b> ducks"]
 ABOUT = {"dataset": "drawn lines", "unit": "lines", "split": "own", "text": "natural"}
@@ -136,10 +145,48 @@ def test_report_holds_what_a_number_needs(report, result):
     assert report["cer_interval"][0] <= report["cer"] <= report["cer_interval"][1]
     assert (report["lines"], report["characters"], report["writers"]) == (5, 57, 3)
     assert report["broken_images"] == 0
-    assert report["decoder"] == "greedy"
+    assert (report["decoder"], report["decoder_settings"]) == ("greedy", None)
     assert report["text_normalisation"] == "none (case-sensitive)"
     assert re.fullmatch("[0-9a-f]{64}", report["model_sha256"])
     assert report["versions"]["transformers"].startswith("5.")
+
+
+def test_report_says_with_what_the_beam_searched(tiny_model_dir, lines, result, tmp_path):
+    path = save_ngram(tmp_path / "ngram.safetensors", {"lm_weight": 0.5, "length_bonus": 0.2})
+    options = {"ngram": path, "beam_width": 8}
+    beam = evaluate_model(
+        tiny_model_dir, lines, decoder="beam", decoder_options=options, progress=False
+    )
+    assert beam.predictions != result.predictions
+    report = write_report(beam, tmp_path / "report.json", ABOUT)
+    assert report["decoder"] == "beam"
+    settings = report["decoder_settings"]
+    assert (settings["lm_weight"], settings["length_bonus"]) == (0.5, 0.2)
+    assert settings["beam_width"] == 8
+    assert settings["ngram_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_beam_reads_as_the_pipeline_does(tiny_model_dir, lines):
+    options = {"lm_weight": 0, "beam_width": 8}
+    reader = pipeline("image-to-text", model=str(tiny_model_dir), device="cpu")
+    beam = evaluate_model(
+        tiny_model_dir, lines, decoder="beam", decoder_options=options, progress=False
+    )
+    read = [reader(image, decoder="beam", **options)[0] for image in lines["image"]]
+    assert beam.predictions == [reading["generated_text"] for reading in read]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"decoder": "best"}, "decoder='best' is not one of greedy, beam"),
+        ({"decoder": "beam"}, "needs ngram.safetensors"),
+        ({"decoder_options": {"lm_weight": 1.0}}, "lm_weight is an option of the beam search"),
+    ],
+)
+def test_wrong_decoding_is_refused(tiny_model_dir, lines, options, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate_model(tiny_model_dir, lines, progress=False, **options)
 
 
 def test_report_holds_no_text_of_the_data_set(report):
@@ -173,6 +220,40 @@ def test_report_leaves_out_folders_of_this_machine(result, tmp_path):
     report = write_report(result, tmp_path / "report.json", ABOUT | {"command": command})
     assert report["command"] == "hwr-hf evaluate --iam iam --model=model --x y"
     assert report["model"] == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("references", "predictions", "pairs"),
+    [
+        pytest.param(["house", "hat"], ["mouse", "mat"], [("h", "m", 2)], id="substitution"),
+        pytest.param(["a b "], ["ab"], [(" ", "", 1)], id="missed-space"),
+        pytest.param(["it"], [" it's"], [("", "'", 1), ("", "s", 1)], id="invented"),
+        pytest.param(["aab"], ["oou"], [("a", "o", 2), ("b", "u", 1)], id="most-frequent-first"),
+        pytest.param(["same"], ["same"], [], id="none"),
+    ],
+)
+def test_confusions(references, predictions, pairs):
+    found = confusions(references, predictions)
+    assert [(pair["true"], pair["read"], pair["count"]) for pair in found] == pairs
+
+
+def test_report_counts_confusions_and_names_the_worst_lines(report, result):
+    assert (
+        sum(pair["count"] for pair in report["confusions"]) <= result.counts.character_edits.sum()
+    )
+    assert 0 < len(report["confusions"]) <= 30
+    worst = report["worst_lines"]
+    edits = dict(zip(result.ids, result.counts.character_edits.tolist(), strict=True))
+    assert [line["edits"] for line in worst] == sorted(edits.values(), reverse=True)
+    assert all(set(line) == {"id", "edits", "characters"} for line in worst)
+    assert all(line["edits"] == edits[line["id"]] for line in worst)
+
+
+def test_views_are_read_and_reported(tiny_model_dir, lines, result, tmp_path):
+    viewed = evaluate_model(tiny_model_dir, lines, num_views=3, progress=False)
+    assert viewed.predictions != result.predictions  # of random weights, which nothing steadies
+    assert write_report(viewed, tmp_path / "viewed.json", ABOUT)["num_views"] == 3
+    assert write_report(result, tmp_path / "plain.json", ABOUT)["num_views"] == 1
 
 
 def test_interval_needs_two_known_writers(tiny_model_dir, lines, tmp_path):

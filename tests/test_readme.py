@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import datasets
+import matplotlib
 import pytest
 
 import hwr_hf
@@ -43,6 +44,14 @@ def test_the_first_example_prints_what_the_readme_says(in_root):
     with contextlib.redirect_stdout(printed):
         exec(compile(blocks("python")[0], "README.md", "exec"), {})
     assert printed.getvalue() == blocks("text")[0]
+
+
+def test_the_example_of_the_beam_search_runs(in_root):
+    names = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(blocks("python")[0] + blocks("python")[1], names)
+    assert names["best"]["generated_text"] == "The letter came by the morning post."
+    assert len(names["others"]) == 2
 
 
 def test_both_make_commands_are_targets():
@@ -94,10 +103,33 @@ def test_training_and_evaluating_commands_run(make_iam, tmp_path, monkeypatch, i
     assert json.loads((tmp_path / "mine.json").read_text())["lines"] == 1
 
 
+def test_training_on_drawn_lines_runs(make_iam, tmp_path, monkeypatch, in_root):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    letters = [[x, 0, 0, 20, 10, 0, 0, -20] for x in (0, 16, 70, 86)]
+    row = {"id": "z01-001-01", "form": "z01-001", "text": "on it", "strokes": letters}
+    (tmp_path / "strokes.jsonl").write_text(json.dumps(row))
+    (tmp_path / "text.txt").write_text("It was a quiet house, and so they sat on it.\n")
+    (tmp_path / "fonts").mkdir()
+    font = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
+    (tmp_path / "fonts" / font.name).write_bytes(font.read_bytes())
+    places = {
+        "path/to/iam": str(make_iam()),
+        "runs/more": str(tmp_path / "more"),
+        "path/to/iam-ondb": str(tmp_path),
+        "fonts": str(tmp_path / "fonts"),
+        "text.txt": str(tmp_path / "text.txt"),
+        "24000": "6",
+        "10000": "4",
+    }
+    (command,) = [command for command in commands() if "runs/more" in command]
+    assert main([places.get(word, word) for word in command[1:]] + TINY_RUN) == 0
+    assert (tmp_path / "more" / "model.safetensors").is_file()
+
+
 def test_loading_iam_runs(make_iam, tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     names = {}
-    exec(blocks("python")[1].replace("path/to/iam", str(make_iam())), names)
+    exec(blocks("python")[2].replace("path/to/iam", str(make_iam())), names)
     assert set(names["lines"]) == {"train", "validation", "test"}
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from huggingface_hub.errors import StrictDataclassError
 
 from . import DEFAULT_MODEL, __version__
+from .resnet_bilstm.views_resnet_bilstm import MAX_VIEWS
 
 SUCCESS, SOME_FAILED, USAGE = 0, 1, 2
 MANY_FILES = 20  # from here on a progress bar is worth its line
@@ -48,9 +49,11 @@ examples:
   hwr-hf read line.png
   hwr-hf read scans/ > texts.tsv
   hwr-hf read --json 'scans/**/*.png' > texts.jsonl
+  hwr-hf read --decoder beam --n-best 5 line.png    the five best texts, "score<TAB>text" a line
 
 A line of --json holds "file", "text", "score" (probability of the whole text) and "words", each
-with "text", "score" and "box": [x0, y0, x1, y1] in pixels of the upright image.
+with "text", "score" and "box": [x0, y0, x1, y1] in pixels of the upright image. With --decoder beam
+it has "fused_score" too, by which texts are ranked, and with --n-best the others in "alternatives".
 
 exit code: 0 all images read; 1 some not read, each named on standard error; 2 wrong call.
 """
@@ -59,6 +62,7 @@ examples:
   hwr-hf evaluate --iam iam/ --subset validation --output results/validation.json
   hwr-hf evaluate --iam iam/ --unit words --segmentation ok --output results/words.json
   hwr-hf evaluate --iam iam/ --deskew moment --deskew-passes 2 --output results/deskew_twice.json
+  hwr-hf evaluate --iam iam/ --decoder beam --output results/validation_beam.json
 
 The JSON holds numbers only. The page of worst lines shows IAM's images, which may not be passed
 on: keep it out of what you publish.
@@ -156,22 +160,26 @@ def _read(arguments: argparse.Namespace) -> int:
     ) as bar:
         for start in range(0, len(files), arguments.batch_size):
             batch = files[start : start + arguments.batch_size]
-            for file, output in _read_batch(reader, batch, fail, return_words=arguments.json):
+            options = {"return_words": arguments.json, "num_views": arguments.tta}
+            for file, readings in _read_batch(reader, batch, fail, **options):
                 if arguments.json:
-                    line = json.dumps(_json_line(file, output), ensure_ascii=False)
-                elif len(files) + len(unmatched) > 1:
-                    line = f"{file}\t{output['generated_text']}"
+                    lines = [json.dumps(_json_line(file, readings), ensure_ascii=False)]
                 else:
-                    line = output["generated_text"]
+                    lines = [
+                        (f"{file}\t" if len(files) + len(unmatched) > 1 else "")
+                        + (f"{reading['score']:.3f}\t" if arguments.n_best > 1 else "")
+                        + reading["generated_text"]
+                        for reading in readings
+                    ]
                 with tqdm.external_write_mode():
-                    print(line, flush=True)
+                    print(*lines, sep="\n", flush=True)
             bar.update(len(batch))
     return SOME_FAILED if failures else SUCCESS
 
 
 def _read_batch(
     reader, files: list[str], fail: Callable[[str, object], None], **options
-) -> Iterator[tuple[str, dict]]:
+) -> Iterator[tuple[str, list[dict]]]:
     """The pipeline's output for each image that can be read; `fail` is told of the others."""
     from PIL import Image
 
@@ -195,16 +203,15 @@ def _read_batch(
             yield from _read_batch(reader, [file], fail, **options)
         return
     for file, output in zip(opened, outputs, strict=True):
-        yield file, output[0]
+        yield file, output
 
 
-def _json_line(file: str, output: dict) -> dict:
-    return {
-        "file": file,
-        "text": output["generated_text"],
-        "score": output["score"],
-        "words": output["words"],
-    }
+def _json_line(file: str, readings: list[dict]) -> dict:
+    """The best reading, and in `alternatives` the others where several were asked for."""
+    best, *others = [
+        {"text": reading.pop("generated_text"), **reading} for reading in map(dict, readings)
+    ]
+    return {"file": file, **best} | ({"alternatives": others} if others else {})
 
 
 def _load_pipeline(arguments: argparse.Namespace):
@@ -215,8 +222,24 @@ def _load_pipeline(arguments: argparse.Namespace):
 
     # The weights are stored as float16, which a CPU computes slowly.
     return pipeline(
-        "image-to-text", model=model, device=_device(arguments.device), dtype=torch.float32
+        "image-to-text",
+        model=model,
+        device=_device(arguments.device),
+        dtype=torch.float32,
+        decoder=arguments.decoder,
+        num_return_sequences=arguments.n_best,
+        **_decoder_options(arguments),
     )
+
+
+def _decoder_options(arguments: argparse.Namespace) -> dict:
+    """The options of the beam search that were given."""
+    options = {name: getattr(arguments, name) for name in ("ngram", "lm_weight", "beam_width")}
+    options = {name: value for name, value in options.items() if value is not None}
+    if arguments.decoder != "beam" and (options or getattr(arguments, "n_best", 1) > 1):
+        option = next(iter(options), "n_best").replace("_", "-")
+        raise ValueError(f"--{option} is an option of the beam search. Add --decoder beam.")
+    return options
 
 
 def _train(argv: list[str]) -> int:
@@ -229,23 +252,10 @@ def _train(argv: list[str]) -> int:
 def _evaluate(arguments: argparse.Namespace) -> int:
     model = _existing_model(arguments.model)
     _quiet()
-    from .data.iam import load_iam
     from .evaluation import evaluate_model, write_report, write_worst_lines
 
     device = _device(arguments.device)
-    splits = load_iam(
-        arguments.iam,
-        unit=arguments.unit,
-        split=arguments.split,
-        text=arguments.text,
-        segmentation=arguments.segmentation,
-    )
-    if arguments.subset not in splits:
-        raise ValueError(
-            f"Split {arguments.split!r} has no {arguments.subset!r}. "
-            f"Choose --subset from {', '.join(splits)}."
-        )
-    dataset = splits[arguments.subset]
+    dataset, about = _evaluation_data(arguments)
     options = {}
     if arguments.deskew is not None:
         options["do_deskew"] = arguments.deskew != "none"
@@ -263,26 +273,61 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         lowercase=arguments.lowercase,
         num_samples=arguments.num_samples,
         num_workers=arguments.num_workers,
+        num_views=arguments.tta,
+        decoder=arguments.decoder,
+        decoder_options=_decoder_options(arguments),
         seed=arguments.seed,
     )
-    about = {
-        "dataset": arguments.name,
-        "unit": arguments.unit,
-        "split": arguments.split,
-        "subset": arguments.subset,
-        "segmentation": arguments.segmentation,
-        "text": arguments.text,
-        "command": ["hwr-hf", *arguments.argv],
-    }
+    about["command"] = ["hwr-hf", *arguments.argv]
     report = write_report(result, arguments.output, about)
     page = arguments.worst_lines or Path("runs", Path(arguments.output).stem + "_worst_lines.html")
     write_worst_lines(result, dataset, page, num_lines=arguments.num_worst)
     print(
         f"CER {report['cer']:.2%}  WER {report['wer']:.2%}  "
-        f"({report['lines']} {arguments.unit}, {report['broken_images']} broken images)\n"
+        f"({report['lines']} {about['unit']}, {report['broken_images']} broken images)\n"
         f"numbers: {arguments.output}\nworst lines: {page}"
     )
     return SUCCESS
+
+
+def _evaluation_data(arguments: argparse.Namespace):
+    """The labelled images to read, and what a report says of them."""
+    if arguments.iam_ondb is not None:
+        from .data.synthetic import load_plain_pen_lines
+
+        about = {
+            "dataset": arguments.name or "IAM-OnDB, strokes drawn plainly",
+            "unit": "lines",
+            "split": "every twentieth form",
+            "subset": "held out",
+            "segmentation": "all",
+            "text": "natural",
+        }
+        return load_plain_pen_lines(arguments.iam_ondb), about
+
+    from .data.iam import load_iam
+
+    splits = load_iam(
+        arguments.iam,
+        unit=arguments.unit,
+        split=arguments.split,
+        text=arguments.text,
+        segmentation=arguments.segmentation,
+    )
+    if arguments.subset not in splits:
+        raise ValueError(
+            f"Split {arguments.split!r} has no {arguments.subset!r}. "
+            f"Choose --subset from {', '.join(splits)}."
+        )
+    about = {
+        "dataset": arguments.name or "IAM",
+        "unit": arguments.unit,
+        "split": arguments.split,
+        "subset": arguments.subset,
+        "segmentation": arguments.segmentation,
+        "text": arguments.text,
+    }
+    return splits[arguments.subset], about
 
 
 def _existing_model(model: str) -> str:
@@ -343,6 +388,9 @@ def _parser() -> argparse.ArgumentParser:
     read.set_defaults(command=_read)
     read.add_argument("paths", nargs="+", metavar="PATH", help="image, folder or quoted pattern")
     read.add_argument("--json", action="store_true", help="JSON lines with scores, words and boxes")
+    read.add_argument(
+        "--n-best", type=_positive, default=1, metavar="N", help="texts for each image, with beam"
+    )
     _add_model_arguments(read)
 
     commands.add_parser("train", add_help=False)
@@ -355,9 +403,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.set_defaults(command=_evaluate)
     add = evaluate.add_argument
-    add("--iam", required=True, metavar="DIR", help="folder of IAM's downloads, packed or not")
+    source = evaluate.add_mutually_exclusive_group(required=True)
+    source.add_argument("--iam", metavar="DIR", help="folder of IAM's downloads, packed or not")
+    source.add_argument(
+        "--iam-ondb", metavar="DIR", help="of IAM-OnDB's: reads lines kept out of training"
+    )
     add("--output", required=True, metavar="FILE", help="JSON file to write")
-    add("--name", default="IAM", help="data set's name in the report (%(default)s)")
+    add("--name", help="data set's name in the report (IAM)")
     add("--unit", choices=["lines", "words"], default="lines", help="%(default)s by default")
     add(
         "--split",
@@ -399,6 +451,25 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-size", type=_positive, default=16, metavar="N", help="images at once (%(default)s)"
     )
+    parser.add_argument(
+        "--tta",
+        type=int,
+        choices=range(1, MAX_VIEWS + 1),
+        default=1,
+        metavar="N",
+        help=f"decode the mean of N changed views, up to {MAX_VIEWS}: takes N times as long (1)",
+    )
+    parser.add_argument(
+        "--decoder",
+        choices=["greedy", "beam"],
+        default="greedy",
+        help="beam: search with the character n-gram beside the model (%(default)s)",
+    )
+    parser.add_argument("--ngram", metavar="FILE", help="another n-gram for the beam search")
+    parser.add_argument(
+        "--lm-weight", type=float, metavar="W", help="weight of the n-gram; 0: search without"
+    )
+    parser.add_argument("--beam-width", type=_positive, metavar="N", help="texts kept at a time")
 
 
 def _positive(text: str) -> int:

@@ -4,7 +4,8 @@ In: a model folder (or Hub id) and a `datasets.Dataset` with the columns `image`
 where they are known `id` and `writer_id` (`hwr_hf.data.iam.load_iam` gives all four).
 Out: `EvaluationResult`; `write_report` writes what may be published (numbers, no text and no
 image), `write_worst_lines` what may not (it embeds the data set's images).
-Decoding is greedy: the best id of each frame, repeats merged, blanks dropped (Graves et al., 2006).
+Decoding is greedy (the best id of each frame, repeats merged, blanks dropped: Graves et al., 2006)
+or a beam search with the n-gram beside the model.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import json
 import platform
 import shlex
 import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property, partial
@@ -30,13 +33,18 @@ from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
 from .metrics import EditCounts, bootstrap_interval, edit_counts
+from .resnet_bilstm.beam_resnet_bilstm import load_beam_decoder
 from .resnet_bilstm.image_transforms_resnet_bilstm import UNREADABLE_IMAGE, ink_mask, to_grey
+from .resnet_bilstm.views_resnet_bilstm import read_views
 
 if TYPE_CHECKING:
+    import torch
     from datasets import Dataset
 
 # What PIL raises on missing, truncated, empty and foreign files.
 NUM_RESAMPLES = 2000  # of the bootstrap
+NUM_CONFUSIONS = 30  # in a report
+NUM_WORST = 20  # lines in a report
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,9 @@ class EvaluationResult:
     seconds: float
     seed: int = 0
     num_samples: int | None = None
+    num_views: int = 1
+    decoder: str = "greedy"
+    decoder_settings: dict | None = None
 
     @cached_property
     def counts(self) -> EditCounts:
@@ -106,6 +117,9 @@ def evaluate_model(
     lowercase: bool = False,
     num_samples: int | None = None,
     num_workers: int = 0,
+    num_views: int = 1,
+    decoder: str = "greedy",
+    decoder_options: dict | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> EvaluationResult:
@@ -122,6 +136,9 @@ def evaluate_model(
         lowercase: Compare without regard to case (Ma, 2023, does).
         num_samples: Read only so many lines, drawn at random with `seed`.
         num_workers: Processes that prepare images; 0 prepares them in this one.
+        num_views: Changed views of each image whose mean is decoded; 1 reads it as it is.
+        decoder: `"greedy"` or `"beam"`.
+        decoder_options: With `"beam"`, as `load_beam_decoder`: `ngram`, `lm_weight`, ...
         seed: Of the drawn lines and of the bootstrap.
         progress: Show a progress bar on standard error.
 
@@ -129,8 +146,8 @@ def evaluate_model(
         Texts, edit counts and settings; images that do not decode are in `broken`.
 
     Raises:
-        ValueError: A column is missing, an option is not the image processor's, or there is no
-            line or no readable image.
+        ValueError: A column is missing, an option is not the image processor's or the decoder's,
+            there is no n-gram to search with, no line or no readable image.
     """
     import torch
 
@@ -144,12 +161,24 @@ def evaluate_model(
     if not rows:
         raise ValueError("There is no line to read. Choose another split, subset or num_samples.")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    model, processor = _load(model_dir, image_processor_options or {})
+    model, processor = load_recogniser(model_dir, image_processor_options or {})
+    decode, decoder_settings = _decode_function(
+        decoder, decoder_options or {}, model_dir, processor.tokenizer
+    )
 
     start = time.perf_counter()
-    texts = _read(
-        model.to(device), processor, dataset, rows, batch_size, dtype, num_workers, progress
+    lines = line_logits(
+        model.to(device),
+        processor,
+        dataset,
+        rows,
+        batch_size=batch_size,
+        dtype=dtype,
+        num_workers=num_workers,
+        num_views=num_views,
+        progress=progress,
     )
+    texts = {row: "" if logits is None else decode(logits) for row, logits in lines}
     seconds = time.perf_counter() - start
 
     known = dataset.remove_columns("image").select(rows).to_dict()
@@ -177,6 +206,9 @@ def evaluate_model(
         seconds=seconds,
         seed=seed,
         num_samples=num_samples,
+        num_views=num_views,
+        decoder=decoder,
+        decoder_settings=decoder_settings,
     )
 
 
@@ -194,7 +226,8 @@ def write_report(result: EvaluationResult, path: str | Path, about: dict) -> dic
 
     Returns:
         The report. Rates are fractions, `cer_interval` and `wer_interval` are 95 % bootstrap
-        intervals resampled by writer (None where fewer than two writers are known).
+        intervals resampled by writer (None where fewer than two writers are known). `confusions`
+        are the most frequent edits, `worst_lines` those with most edits, without their text.
     """
     settings = result.image_processor
     passes = settings.get("num_deskew_passes", 0) if settings.get("do_deskew") else 0
@@ -216,9 +249,11 @@ def write_report(result: EvaluationResult, path: str | Path, about: dict) -> dic
         "num_samples": result.num_samples,
         "cer_definition": "sum of edits / sum of reference characters",
         "wer_definition": "the same over words split on spaces",
-        "decoder": "greedy",
+        "decoder": result.decoder,
+        "decoder_settings": result.decoder_settings,
+        "num_views": result.num_views,
         "model": _short_path(result.model),
-        "model_sha256": _weights_sha256(result.model),
+        "model_sha256": weights_sha256(result.model),
         "deskew": settings["deskew_method"] if passes else "none",
         "num_deskew_passes": passes,
         "image_processor": settings,
@@ -230,6 +265,15 @@ def write_report(result: EvaluationResult, path: str | Path, about: dict) -> dic
         | {name: version(name) for name in ("torch", "torchvision", "transformers", "datasets")},
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": shlex.join(command) or None,
+        "confusions": confusions(result.references, result.predictions),
+        "worst_lines": [
+            {
+                "id": result.ids[i],
+                "edits": int(result.counts.character_edits[i]),
+                "characters": int(result.counts.characters[i]),
+            }
+            for i in worst_rows(result.counts)[:NUM_WORST]
+        ],
     }
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -253,8 +297,7 @@ def write_worst_lines(
     """
     counts = result.counts
     rates = counts.character_edits / np.maximum(counts.characters, 1)
-    worst = [int(i) for i in np.lexsort((-rates, -counts.character_edits))]
-    worst = [i for i in worst if counts.character_edits[i] > 0][:num_lines]
+    worst = worst_rows(counts)[:num_lines]
     images = _Images(dataset)
     entries = []
     for i in worst:
@@ -280,6 +323,35 @@ def write_worst_lines(
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
+
+
+def confusions(
+    references: Sequence[str], predictions: Sequence[str], num_pairs: int = NUM_CONFUSIONS
+) -> list[dict]:
+    """The most frequent single edits between true and read texts.
+
+    A shortest edit is not always unique: where several are, one of them is counted.
+
+    Returns:
+        `{"true", "read", "count"}`, most frequent first; a missed character has `read` `""`, an
+        invented one `true` `""`.
+    """
+    pairs: Counter[tuple[str, str]] = Counter()
+    for reference, prediction in zip(references, predictions, strict=True):
+        reference, prediction = reference.strip(), prediction.strip()
+        for edit in Levenshtein.editops(reference, prediction):
+            true = "" if edit.tag == "insert" else reference[edit.src_pos]
+            read = "" if edit.tag == "delete" else prediction[edit.dest_pos]
+            pairs[true, read] += 1
+    ranked = sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [{"true": true, "read": read, "count": n} for (true, read), n in ranked[:num_pairs]]
+
+
+def worst_rows(counts: EditCounts) -> list[int]:
+    """Lines with an error by their edits, then by their error rate, worst first."""
+    rates = counts.character_edits / np.maximum(counts.characters, 1)
+    order = np.lexsort((-rates, -counts.character_edits))
+    return [int(i) for i in order if counts.character_edits[i] > 0]
 
 
 def mark_differences(reference: str, prediction: str) -> tuple[str, str]:
@@ -337,7 +409,8 @@ def _sample(num_rows: int, num_samples: int | None, seed: int) -> list[int]:
     return sorted(rows.tolist())
 
 
-def _load(model_dir: str | Path, image_processor_options: dict):
+def load_recogniser(model_dir: str | Path, image_processor_options: dict):
+    """Model with float32 weights, and processor with other settings than the saved ones."""
     import torch
     from transformers import AutoModelForCTC, AutoProcessor
 
@@ -354,10 +427,23 @@ def _load(model_dir: str | Path, image_processor_options: dict):
     return model, processor
 
 
-def _read(
-    model, processor, dataset, rows, batch_size, dtype, num_workers, progress
-) -> dict[int, str]:
-    """Text of every row whose image can be read."""
+def line_logits(
+    model,
+    processor,
+    dataset: Dataset,
+    rows: Sequence[int],
+    *,
+    batch_size: int = 16,
+    dtype: str = "float32",
+    num_workers: int = 0,
+    num_views: int = 1,
+    progress: bool = True,
+) -> Iterator[tuple[int, torch.Tensor | None]]:
+    """Row and logits `(frames, vocab_size)` of every line whose image can be read, widest first.
+
+    A line without ink has None in place of logits: as in the pipeline it has no text, whatever the
+    model says. The arguments are those of `evaluate_model`.
+    """
     import torch
     from tqdm import tqdm
 
@@ -374,18 +460,37 @@ def _read(
     autocast = torch.autocast(
         model.device.type, dtype=getattr(torch, dtype), enabled=dtype != "float32"
     )
-    texts: dict[int, str] = {}
     bar = tqdm(total=len(rows), unit="line", disable=not progress)
-    with torch.inference_mode(), autocast, bar:
+    with bar:
         for batch, (readable, has_ink, inputs) in zip(batches, loader, strict=True):
             if readable:
-                logits = model(**inputs.to(model.device)).logits  # (batch, frames, vocab_size)
-                paths = logits.argmax(dim=-1).tolist()  # (batch, frames)
-                read = processor.tokenizer.batch_decode(paths)
-                for row, ink, text in zip(readable, has_ink, read, strict=True):
-                    texts[row] = text if ink else ""
+                inputs = inputs.to(model.device)
+                with torch.inference_mode(), autocast:
+                    logits = read_views(
+                        model, inputs["pixel_values"], inputs["pixel_mask"], num_views
+                    )  # (batch, frames, vocab_size)
+                logits = logits.float().cpu()
+                for row, ink, one in zip(readable, has_ink, logits, strict=True):
+                    yield row, one if ink else None
             bar.update(len(batch))
-    return texts
+
+
+def _decode_function(
+    decoder: str, options: dict, model_dir: str | Path, tokenizer
+) -> tuple[Callable[[torch.Tensor], str], dict | None]:
+    """Logits of a line -> its text, and the decoder's settings for the report."""
+    if decoder == "greedy":
+        if options:
+            raise ValueError(f"{next(iter(options))} is an option of the beam search alone.")
+        return lambda logits: tokenizer.decode(logits.argmax(dim=-1).tolist()), None
+    if decoder != "beam":
+        raise ValueError(f"decoder={decoder!r} is not one of greedy, beam.")
+    beam_search = load_beam_decoder(model_dir, tokenizer, **options)
+
+    def decode(logits: torch.Tensor) -> str:
+        return tokenizer.decode(beam_search.decode(logits)[0].labels, group_tokens=False)
+
+    return decode, beam_search.describe()
 
 
 def _prepare(items: list[tuple[int, np.ndarray | None]], processor):
@@ -393,7 +498,6 @@ def _prepare(items: list[tuple[int, np.ndarray | None]], processor):
     if not readable:
         return [], [], None
     rows, images = zip(*readable, strict=True)
-    # As in the pipeline: without ink there is no text, whatever the model says.
     has_ink = [bool(ink_mask(image).any()) for image in images]
     return list(rows), has_ink, processor(images=list(images), return_tensors="pt")
 
@@ -407,7 +511,7 @@ def _settings(image_processor) -> dict:
     }
 
 
-def _weights_sha256(model_dir: str | Path) -> str | None:
+def weights_sha256(model_dir: str | Path) -> str | None:
     """Fingerprint of a local model's weights, which says what a number was measured on."""
     weights = Path(model_dir) / "model.safetensors"
     return hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None

@@ -10,8 +10,8 @@ def draw_learning_curve(log_history: list[dict], path: Path) -> None:
     """Draws training loss (left axis) and validation CER in percent (right axis, logarithmic).
 
     Args:
-        log_history: Entries with `step` and `loss`, or `step` and any number of `..._cer`. Without a
-            loss, the picture has one axis.
+        log_history: Entries with `step` and `loss`, or `step` and any number of `..._cer`. Without
+            a loss, the picture has one axis.
         path: Of the PNG that is written.
     """
     from matplotlib.figure import Figure

@@ -38,19 +38,20 @@ def results_table(reports: dict) -> str:
     """A Markdown table of CER and WER with their intervals.
 
     Args:
-        reports: Evaluation reports by name: `validation_lines`, `validation_words`, `test_lines`
-            and `test_words`; those that are there become rows.
+        reports: Evaluation reports by name: `validation_lines`, `validation_lines_beam`,
+            `validation_words`, and the same for `test`; those that are there become rows.
     """
-    rows = ["| images | CER | WER |", "|---|---|---|"]
+    rows = ["| images | decoder | CER | WER |", "|---|---|---|---|"]
     for subset in ("validation", "test"):
-        for unit in ("lines", "words"):
+        for unit in ("lines", "lines_beam", "words"):
             report = reports.get(f"{subset}_{unit}")
             if report is not None:
-                images = f"{subset}, {report['lines']} {unit}"
+                images = f"{subset}, {report['lines']} {report['unit']}"
+                decoder = "greedy" if report["decoder"] == "greedy" else "beam with n-gram"
                 if report["segmentation"] == "ok":
                     images += " (flag `ok`)"
                 rates = [_rate_with_interval(report, rate) for rate in ("cer", "wer")]
-                rows.append(f"| {images} | {' | '.join(rates)} |")
+                rows.append(f"| {images} | {decoder} | {' | '.join(rates)} |")
     return "\n".join(rows)
 
 

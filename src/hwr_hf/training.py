@@ -315,6 +315,7 @@ def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiL
     """
     if arguments.model is not None:
         model = ResNetBiLstmForCTC.from_pretrained(arguments.model, dtype=torch.float32)
+        model.config.temperature = 1.0  # it was fitted to the weights of before
         return model, ResNetBiLstmProcessor.from_pretrained(arguments.model)
     presets = {"small": ResNetBiLstmConfig.small, "base": ResNetBiLstmConfig.base}
     if arguments.preset not in presets:

@@ -22,6 +22,9 @@ from hwr_hf.resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
         ("vocab_size", 1),
         ("pad_token_id", 81),
         ("initializer_range", 0.0),
+        ("temperature", 0.0),
+        ("temperature", -1.0),
+        ("temperature", float("inf")),
     ],
 )
 def test_a_wrong_value_is_named_with_its_field(field, value):
@@ -53,3 +56,9 @@ def test_column_stride_is_the_product_of_all_strides_across():
     config = ResNetBiLstmConfig(stem_stride=[2, 2], stage_strides=[[1, 1], [2, 2], [2, 1]])
     assert config.column_stride == 4
     assert ResNetBiLstmConfig.paper().column_stride == 32  # as in ResNet-34
+
+
+def test_a_temperature_survives_saving(tmp_path):
+    ResNetBiLstmConfig(temperature=1.7).save_pretrained(tmp_path)
+    assert ResNetBiLstmConfig.from_pretrained(tmp_path).temperature == 1.7
+    assert ResNetBiLstmConfig().temperature == 1.0

@@ -1,13 +1,17 @@
+import shutil
+
 import numpy as np
 import pytest
 import torch
 from drawing import draw_text_line
+from ngram_miniature import save_ngram
 from PIL import Image
 from transformers import pipeline
 from transformers.pipelines.pt_utils import KeyDataset
 
 import hwr_hf
 from hwr_hf.resnet_bilstm.ctc_resnet_bilstm import ctc_log_probability
+from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import CharacterNgram
 from hwr_hf.resnet_bilstm.pipeline_resnet_bilstm import (
     box_in_original,
     collate_lines,
@@ -159,6 +163,22 @@ def test_score_is_the_probability_of_the_text(reader, images):
     labels = reader.tokenizer(reading["generated_text"]).input_ids
     expected = np.exp(ctc_log_probability(outputs["logits"][0], labels))
     assert reading["score"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_temperature_changes_scores_and_no_text(reader, images, monkeypatch):
+    outputs = reader.forward(reader.preprocess(images[3]))
+    (plain,) = reader.postprocess(outputs, return_words=True)
+    monkeypatch.setattr(reader.model.config, "temperature", 2.0)
+    (scaled,) = reader.postprocess(outputs, return_words=True)
+    assert scaled["generated_text"] == plain["generated_text"]
+    labels = reader.tokenizer(scaled["generated_text"]).input_ids
+    expected = ctc_log_probability(outputs["logits"][0].double() / 2, labels)
+    # Random weights give scores far below what approx() tells from 0.
+    assert np.log(scaled["score"]) == pytest.approx(expected, rel=1e-6)
+    assert np.log(scaled["score"]) != pytest.approx(np.log(plain["score"]), rel=0.1)
+    boxes = [word["box"] for word in plain["words"]]
+    assert [word["box"] for word in scaled["words"]] == boxes
+    assert [w["score"] for w in scaled["words"]] != [w["score"] for w in plain["words"]]
 
 
 def test_a_broken_image_in_a_list_is_named(reader, images, tmp_path):
@@ -354,3 +374,104 @@ def test_a_column_of_a_data_set_is_several_images(tiny_model_dir):
     features = datasets.Features({"image": datasets.Image()})
     column = datasets.Dataset.from_dict({"image": images}, features=features)["image"]
     assert reader(column) == reader(images)
+
+
+@pytest.fixture(scope="module")
+def ngram_file(tmp_path_factory):
+    return save_ngram(tmp_path_factory.mktemp("ngram") / "mine.safetensors")
+
+
+def test_the_beam_returns_the_best_texts_with_both_scores(reader, images, ngram_file):
+    options = {"decoder": "beam", "ngram": ngram_file, "num_return_sequences": 3}
+    readings = reader(images[1], **options)
+    assert len(readings) == 3
+    assert all(set(r) == {"generated_text", "score", "fused_score"} for r in readings)
+    assert len({reading["generated_text"] for reading in readings}) == 3
+    fused = [reading["fused_score"] for reading in readings]
+    assert fused == sorted(fused, reverse=True)
+    assert reader(images[1], decoder="beam", ngram=ngram_file) == readings[:1]
+
+
+def test_the_score_of_a_beams_text_is_its_probability_alone(reader, images, ngram_file):
+    outputs = reader.forward(reader.preprocess(images[3]))
+    logits = outputs["logits"][0]
+    wide = {"beam_width": 200, "beam_margin": 1e9, "min_probability": 0.0}
+    for reading in reader.postprocess(
+        outputs, decoder="beam", ngram=ngram_file, num_return_sequences=2, **wide
+    ):
+        labels = reader.tokenizer(reading["generated_text"]).input_ids
+        log_probability = ctc_log_probability(logits, labels)
+        assert reading["score"] == pytest.approx(np.exp(log_probability), rel=1e-6)
+        ngram = CharacterNgram.load(ngram_file)
+        text = reading["generated_text"]
+        expected = log_probability + 0.5 * ngram.log_probability(text + " ") + 0.5 * len(text)
+        assert reading["fused_score"] == pytest.approx(expected, rel=1e-2)
+
+
+def test_the_beam_without_an_ngram_finds_no_less_probable_text(reader, images, readings):
+    for image, (greedy,) in zip(images[:4], readings, strict=False):
+        (found,) = reader(image, decoder="beam", lm_weight=0, beam_width=50)
+        assert found["score"] >= greedy["score"] * (1 - 1e-9)
+
+
+def test_the_beams_words_have_scores_and_boxes(reader, images, ngram_file):
+    (reading,) = reader(images[3], decoder="beam", ngram=ngram_file, return_words=True)
+    assert [word["text"] for word in reading["words"]] == reading["generated_text"].split()
+    assert all(0 <= word["score"] <= 1 and len(word["box"]) == 4 for word in reading["words"])
+
+
+def test_a_blank_page_reads_as_nothing_with_the_beam(reader, ngram_file):
+    page = np.full((60, 300), 255, np.uint8)
+    assert reader(page, decoder="beam", ngram=ngram_file) == [
+        {"generated_text": "", "score": 1.0, "fused_score": 0.0}
+    ]
+
+
+@pytest.fixture
+def folder_with_ngram(tiny_model_dir, ngram_file, tmp_path):
+    folder = shutil.copytree(tiny_model_dir, tmp_path / "model")
+    shutil.copyfile(ngram_file, folder / "ngram.safetensors")
+    return folder
+
+
+def test_the_ngram_beside_the_model_is_taken_and_saved_with_it(
+    folder_with_ngram, reader, images, ngram_file, tmp_path
+):
+    beam_reader = pipeline(
+        "image-to-text", model=str(folder_with_ngram), device="cpu", decoder="beam"
+    )
+    expected = reader(images[1], decoder="beam", ngram=ngram_file)
+    assert beam_reader(images[1]) == expected
+    assert "fused_score" not in beam_reader(images[1], decoder="greedy")[0]
+    beam_reader.save_pretrained(tmp_path / "saved")
+    beam_reader.save_pretrained(folder_with_ngram)  # onto itself
+    for folder in (tmp_path / "saved", folder_with_ngram):
+        assert (folder / "ngram.safetensors").read_bytes() == ngram_file.read_bytes()
+
+
+def test_a_pipeline_with_another_ngram_saves_that_one(tiny_model_dir, ngram_file, tmp_path):
+    reader = pipeline(
+        "image-to-text", model=str(tiny_model_dir), decoder="beam", ngram=str(ngram_file)
+    )
+    reader.save_pretrained(tmp_path / "saved")
+    assert (tmp_path / "saved" / "ngram.safetensors").read_bytes() == ngram_file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"decoder": "viterbi"}, "decoder='viterbi' is not one of greedy, beam"),
+        ({"decoder": "beam"}, r"decoder='beam' needs ngram\.safetensors beside the model"),
+        ({"decoder": "beam", "lm_weihgt": 1}, "'lm_weihgt' is no setting"),
+        ({"decoder": "beam", "lm_weight": 0, "beam_width": 0}, "beam_width=0 is not allowed"),
+    ],
+)
+def test_a_wrong_decoder_is_refused_when_the_pipeline_is_made(tiny_model_dir, options, message):
+    with pytest.raises(ValueError, match=message):
+        pipeline("image-to-text", model=str(tiny_model_dir), device="cpu", **options)
+
+
+@pytest.mark.parametrize("option", [{"num_return_sequences": 2}, {"lm_weight": 1.0}])
+def test_options_of_the_beam_are_refused_for_greedy(reader, images, option):
+    with pytest.raises(ValueError, match=r"option of the beam search. Add decoder='beam'"):
+        reader(images[0], **option)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from drawing import draw_text_line
+from ngram_miniature import save_ngram
 from transformers import AutoModelForCTC, AutoProcessor, pipeline
 
 import hwr_hf
@@ -21,6 +22,7 @@ SOURCE_FILES = {
     if file.name != "__init__.py"
 }
 MODEL_FILES = {"config.json", "model.safetensors"}
+NGRAM_FILE = {"ngram.safetensors"}
 PROCESSOR_FILES = {"processor_config.json", "tokenizer.json", "tokenizer_config.json"}
 
 # Reads a line with each folder, once through the Auto classes and once through the pipeline, and
@@ -66,6 +68,8 @@ for folder in folders:
         "classes": [type(part).__name__ for part in parts],
         "modules": [type(part).__module__.split(".")[0] for part in parts],
     }
+# The last is a repository in the Hub's cache, with an n-gram.
+results["beam"] = reader(image, decoder="beam", num_return_sequences=2)
 model.save_pretrained(resaved + "/model")
 processor.save_pretrained(resaved + "/processor")
 reader.save_pretrained(resaved + "/pipeline")
@@ -86,7 +90,10 @@ def workplace(tmp_path_factory):
 @pytest.fixture(scope="module")
 def folders(workplace, tiny_model_dir):
     """The same model, saved as model and processor, and as a pipeline."""
-    reader = pipeline("image-to-text", model=str(tiny_model_dir), device="cpu")
+    ngram = save_ngram(workplace / "ngram.safetensors")
+    reader = pipeline(
+        "image-to-text", model=str(tiny_model_dir), device="cpu", decoder="beam", ngram=str(ngram)
+    )
     reader.save_pretrained(workplace / "by_pipeline")
     reader.model.save_pretrained(workplace / "by_parts")
     AutoProcessor.from_pretrained(tiny_model_dir).save_pretrained(workplace / "by_parts")
@@ -129,7 +136,7 @@ def remote(workplace, folders, line):
     )
     assert done.returncode == 0, done.stderr
     results = json.loads(out.read_text())
-    return {name: results[source] for name, source in sources.items()}
+    return {name: results[source] for name, source in sources.items()} | {"beam": results["beam"]}
 
 
 WAYS = pytest.mark.parametrize("way", ["by_parts", "by_pipeline", "by_id"])
@@ -137,7 +144,8 @@ WAYS = pytest.mark.parametrize("way", ["by_parts", "by_pipeline", "by_id"])
 
 @pytest.mark.parametrize("way", ["by_parts", "by_pipeline"])
 def test_saved_folder_has_all_files(folders, way):
-    assert files_in(folders[way]) == SOURCE_FILES | MODEL_FILES | PROCESSOR_FILES
+    ngram = NGRAM_FILE if way == "by_pipeline" else set()
+    assert files_in(folders[way]) == SOURCE_FILES | MODEL_FILES | PROCESSOR_FILES | ngram
 
 
 @WAYS
@@ -158,6 +166,15 @@ def test_pipeline_reads_as_the_packages_does(tiny_model_dir, remote, line, way):
     assert there["generated_text"] == here["generated_text"] == remote[way]["text"]
     assert there["score"] == pytest.approx(here["score"], rel=1e-3)
     assert [word["box"] for word in there["words"]] == [word["box"] for word in here["words"]]
+
+
+def test_the_beam_finds_the_ngram_of_a_hub_repository(remote, workplace, tiny_model_dir, line):
+    reader = pipeline("image-to-text", model=str(tiny_model_dir), device="cpu")
+    ngram = workplace / "ngram.safetensors"
+    here = reader(line, decoder="beam", ngram=ngram, num_return_sequences=2)
+    there = remote["beam"]
+    assert [r["generated_text"] for r in there] == [r["generated_text"] for r in here]
+    assert there[0]["fused_score"] == pytest.approx(here[0]["fused_score"], rel=1e-3)
 
 
 @WAYS
@@ -185,7 +202,7 @@ def test_every_class_comes_from_the_folder(remote, way):
     [
         ("model", MODEL_FILES),
         ("processor", PROCESSOR_FILES),
-        ("pipeline", MODEL_FILES | PROCESSOR_FILES),
+        ("pipeline", MODEL_FILES | PROCESSOR_FILES | NGRAM_FILE),
     ],
 )
 def test_saved_again_from_the_folders_code_it_is_complete(workplace, remote, part, own_files):

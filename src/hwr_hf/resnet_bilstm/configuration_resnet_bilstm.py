@@ -1,4 +1,5 @@
-"""Configuration of the ResNet-BiLSTM recogniser: every size that shapes the network.
+"""Configuration of the ResNet-BiLSTM recogniser: every size that shapes the network, and the
+temperature of its scores.
 
 Image geometry (height, deskew, normalisation) belongs to the image processor, not here.
 """
@@ -30,6 +31,9 @@ class ResNetBiLstmConfig(PreTrainedConfig):
         vocab_size: Classes, the blank or padding class included.
         pad_token_id: Class of the CTC blank, which is also the padding class.
         initializer_range: Standard deviation of the heads' initial weights.
+        temperature: Divides the logits before a text is scored, and only there: what is read stays
+            the same. Fitted to a trained model, so that of the texts with score 0.8 four in five
+            are right (Guo et al., 2017, https://arxiv.org/abs/1706.04599); 1 changes nothing.
 
     Raises:
         StrictDataclassError: (`huggingface_hub.errors`) A field has the wrong type or lies outside
@@ -54,6 +58,7 @@ class ResNetBiLstmConfig(PreTrainedConfig):
     vocab_size: int = 81
     pad_token_id: int | None = 0
     initializer_range: float = 0.02
+    temperature: float = 1.0
 
     def __post_init__(self, **kwargs):
         self.stem_stride = list(self.stem_stride)
@@ -121,6 +126,7 @@ class ResNetBiLstmConfig(PreTrainedConfig):
         self._require("dropout", 0 <= self.dropout < 1, "at least 0 and below 1")
         self._require("ctc_shortcut_weight", self.ctc_shortcut_weight >= 0, "0 or more")
         self._require("initializer_range", self.initializer_range > 0, "more than 0")
+        self._require("temperature", 0 < self.temperature < float("inf"), "a finite number above 0")
         self._require(
             "pad_token_id",
             self.pad_token_id is not None and 0 <= self.pad_token_id < self.vocab_size,

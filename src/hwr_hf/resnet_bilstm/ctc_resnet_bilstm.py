@@ -42,7 +42,7 @@ def greedy_decode(logits: np.ndarray | torch.Tensor, blank_id: int = 0) -> list[
     Raises:
         ValueError: `logits` is not two-dimensional.
     """
-    return ctc_collapse(_log_probabilities(logits).argmax(dim=-1).tolist(), blank_id)
+    return ctc_collapse(line_log_probabilities(logits).argmax(dim=-1).tolist(), blank_id)
 
 
 def ctc_log_probability(
@@ -62,7 +62,7 @@ def ctc_log_probability(
         ValueError: `logits` is not two-dimensional, or a label is the blank or no id of the
             vocabulary.
     """
-    log_probabilities = _log_probabilities(logits)  # (frames, vocab_size)
+    log_probabilities = line_log_probabilities(logits)  # (frames, vocab_size)
     num_frames, vocab_size = log_probabilities.shape
     _check_labels(labels, vocab_size, blank_id)
     if num_frames < min_ctc_frames(labels):
@@ -99,7 +99,7 @@ def ctc_align(
         ValueError: The frames are too few for the labels, `logits` is not two-dimensional, or a
             label is the blank or not in the vocabulary.
     """
-    log_probabilities = _log_probabilities(logits).numpy()  # (frames, vocab_size)
+    log_probabilities = line_log_probabilities(logits).numpy()  # (frames, vocab_size)
     num_frames, vocab_size = log_probabilities.shape
     _check_labels(labels, vocab_size, blank_id)
     needed = min_ctc_frames(labels)
@@ -161,7 +161,7 @@ def ctc_segment_log_posteriors(
     log_probability = ctc_log_probability(logits, labels, blank_id)
     if log_probability == -float("inf") or len(logits) == 0:
         return [log_probability] * len(segments)
-    log_probabilities = _log_probabilities(logits).numpy()  # (frames, vocab_size)
+    log_probabilities = line_log_probabilities(logits).numpy()  # (frames, vocab_size)
     arrivals = _log_arrivals(log_probabilities, labels, blank_id)  # (frames, labels)
     departures = _log_arrivals(log_probabilities[::-1], labels[::-1], blank_id)[::-1, ::-1]
     return [
@@ -256,7 +256,7 @@ def _skip(scores: np.ndarray, may_skip: np.ndarray) -> np.ndarray:
     return np.where(may_skip, _shift(scores, 2), -np.inf)
 
 
-def _log_probabilities(logits: np.ndarray | torch.Tensor) -> torch.Tensor:
+def line_log_probabilities(logits: np.ndarray | torch.Tensor) -> torch.Tensor:
     """Logits of one line as normalised float64 log-probabilities on the CPU."""
     logits = torch.as_tensor(logits)
     if logits.ndim != 2:

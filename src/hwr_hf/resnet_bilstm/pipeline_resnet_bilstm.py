@@ -2,14 +2,19 @@
 
 Out, for each image, is `[{"generated_text": str, "score": float}]`. The scores, of the text and of
 each word, are exact CTC probabilities, see `ctc_resnet_bilstm`; they are no averages over frames.
+A beam search's are too: what the n-gram thinks of a text is in its `fused_score` alone.
+The configuration's `temperature`, fitted to the model, makes a score the share of texts it is given
+to that are right.
 """
 
 import math
 import os
 import re
+import shutil
 import warnings
 from collections.abc import Sequence, Sized
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,6 +24,7 @@ from transformers import Pipeline
 from transformers.image_utils import load_image
 from transformers.pipelines.pt_utils import PipelineDataset, PipelineIterator
 
+from .beam_resnet_bilstm import BeamSearchDecoder, check_settings, load_beam_decoder
 from .ctc_resnet_bilstm import (
     ctc_align,
     ctc_log_probability,
@@ -27,7 +33,11 @@ from .ctc_resnet_bilstm import (
 )
 from .hub_files_resnet_bilstm import HubFolderMixin
 from .image_transforms_resnet_bilstm import UNREADABLE_IMAGE, ink_mask, to_grey
+from .ngram_resnet_bilstm import NGRAM_FILE, find_ngram
 from .processing_resnet_bilstm import ResNetBiLstmProcessor
+from .views_resnet_bilstm import check_num_views, read_views
+
+DECODERS = ("greedy", "beam")
 
 
 class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
@@ -39,22 +49,34 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
 
     Args:
         return_words: Also return `words`, each `{"text", "score", "box"}`.
+        num_views: Read so many slightly changed views of each image and decode their mean, see
+            `views_resnet_bilstm`; takes as many times as long. 1 reads the image as it is.
+        decoder: `"greedy"`, the best label of every frame, or `"beam"`, a search for the text that
+            image and language model together find best, see `beam_resnet_bilstm`. It needs
+            `ngram.safetensors` beside the model.
+        num_return_sequences: With `"beam"`: most texts returned for each image, best first.
+        ngram: With `"beam"`: another n-gram file.
+        lm_weight, length_bonus, word_bonus, beam_width, beam_margin, min_probability: With
+            `"beam"`: instead of the n-gram's own settings, see `BeamSettings`; `lm_weight=0`
+            searches without an n-gram.
 
     Returns:
-        `[{"generated_text", "score"}]` for each image. `score` is the probability of the text, all
-        its alignments summed. A word is a run of characters without a space; its `score` is its
-        probability given that the rest of the text is right, and `box` is `[x0, y0, x1, y1]` around
-        it in pixels of the upright original image, `x1` and `y1` exclusive. An image without ink
-        has the text `""` with score 1.
+        `[{"generated_text", "score"}]` for each image, several with `num_return_sequences`.
+        `score` is the probability of the text, all its alignments summed; a beam search adds
+        `fused_score`, the natural logarithm by which it ranks. A word is a run of characters
+        without a space; its `score` is its probability given that the rest of the text is right,
+        and `box` is `[x0, y0, x1, y1]` around it in pixels of the upright original image, `x1` and
+        `y1` exclusive. An image without ink has the text `""` with score 1.
 
     Raises:
-        ValueError: An image cannot be read (the message names it), or the model has no CTC head or
-            another vocabulary than the tokenizer.
+        ValueError: An image cannot be read (the message names it), the model has no CTC head or
+            another vocabulary than the tokenizer, or there is no n-gram to search with.
 
     Example:
         ```python
         read = pipeline("image-to-text", model="path/or/id")
         read("line.png", return_words=True)
+        read("line.png", decoder="beam", num_return_sequences=5)
         ```
     """
 
@@ -66,6 +88,7 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
     _load_tokenizer = True
 
     def __init__(self, *args, **kwargs):
+        self._beam_searches: dict[tuple, BeamSearchDecoder] = {}
         super().__init__(*args, **kwargs)
         # By name: a class loaded from the Hub is another one than the installed package's.
         if not type(self.model).__name__.endswith("ForCTC"):
@@ -81,6 +104,11 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
         # Weights are published as float16, which a CPU computes slowly.
         if self.device.type == "cpu" and self.model.dtype == torch.float16:
             self.model.float()
+        if self._postprocess_params.get("decoder") == "beam":  # complain now, not at an image
+            search = dict(self._postprocess_params)
+            for name in ("decoder", "num_return_sequences", "return_words"):
+                search.pop(name, None)
+            self._beam_search(**search)
 
     def __call__(self, inputs, **kwargs):
         # A column of a data set is a sequence too; the library takes only lists for several images.
@@ -90,8 +118,21 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
                 return []
         return super().__call__(inputs, **kwargs)
 
-    def _sanitize_parameters(self, return_words: bool | None = None):
-        return {}, {}, {} if return_words is None else {"return_words": return_words}
+    def _sanitize_parameters(
+        self, return_words: bool | None = None, num_views: int | None = None, **decoding
+    ):
+        forward, postprocess = {}, {name: v for name, v in decoding.items() if v is not None}
+        decoder = decoding.get("decoder")
+        if decoder not in (None, *DECODERS):
+            raise ValueError(f"decoder={decoder!r} is not one of {', '.join(DECODERS)}.")
+        known = ("decoder", "num_return_sequences", "ngram")
+        check_settings(name for name in decoding if name not in known)
+        if num_views is not None:
+            check_num_views(num_views)
+            forward["num_views"] = num_views
+        if return_words is not None:
+            postprocess["return_words"] = return_words
+        return {}, forward, postprocess
 
     def preprocess(self, image) -> dict[str, torch.Tensor]:
         """Model inputs of one image, each with a leading batch axis of 1."""
@@ -128,31 +169,75 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
         )
         return PipelineIterator(outputs, self.postprocess, postprocess_params)
 
-    def _forward(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def _forward(
+        self, inputs: dict[str, torch.Tensor], num_views: int = 1
+    ) -> dict[str, torch.Tensor]:
         pixel_values = inputs["pixel_values"].to(self.model.dtype)
-        logits = self.model(pixel_values=pixel_values, pixel_mask=inputs["pixel_mask"]).logits
+        logits = read_views(self.model, pixel_values, inputs["pixel_mask"], num_views)
         return {"logits": logits, **inputs}
 
     def postprocess(
-        self, outputs: dict[str, torch.Tensor], return_words: bool = False
+        self,
+        outputs: dict[str, torch.Tensor],
+        return_words: bool = False,
+        decoder: str = "greedy",
+        num_return_sequences: int = 1,
+        **search,
     ) -> list[dict]:
-        """Text, score and words of one line from its outputs with a batch axis of 1."""
+        """Texts, scores and words of one line from its outputs with a batch axis of 1."""
         line = {name: tensor[0] for name, tensor in outputs.items()}
+        if decoder == "beam":
+            beam_search = self._beam_search(**search)
+        elif num_return_sequences != 1 or search:
+            option = next(iter(search), "num_return_sequences")
+            raise ValueError(f"{option} is an option of the beam search. Add decoder='beam'.")
         if not line["has_ink"]:
             reading = {"generated_text": "", "score": 1.0}
-            return [reading | {"words": []} if return_words else reading]
+            fused = {"fused_score": 0.0} if decoder == "beam" else {}
+            return [reading | fused | ({"words": []} if return_words else {})]
+        if decoder == "beam":
+            hypotheses = beam_search.decode(line["logits"], num_return_sequences)
+            readings = [(h.labels, {"fused_score": h.fused_score}) for h in hypotheses]
+        else:
+            readings = [(greedy_decode(line["logits"], self.tokenizer.pad_token_id), {})]
+        return [self._reading(line, labels, return_words) | fused for labels, fused in readings]
+
+    def _reading(
+        self, line: dict[str, torch.Tensor], labels: list[int], return_words: bool
+    ) -> dict:
+        """Text, score and words of one labelling of a line."""
         blank_id = self.tokenizer.pad_token_id
-        labels = greedy_decode(line["logits"], blank_id)
-        log_probability = ctc_log_probability(line["logits"], labels, blank_id)
+        log_probability = ctc_log_probability(self._scaled(line["logits"]), labels, blank_id)
         reading = {"generated_text": self._text(labels), "score": math.exp(log_probability)}
         if return_words:
             reading["words"] = self._words(line, labels)
-        return [reading]
+        return reading
+
+    def _beam_search(self, **options) -> BeamSearchDecoder:
+        """The decoder for these options, made once."""
+        key = tuple(sorted((name, str(value)) for name, value in options.items()))
+        if key not in self._beam_searches:
+            self._beam_searches[key] = load_beam_decoder(
+                self.model.name_or_path, self.tokenizer, revision=self._revision(), **options
+            )
+        return self._beam_searches[key]
+
+    def _revision(self) -> str | None:
+        return getattr(self.model.config, "_commit_hash", None)
 
     def _save_parts(self, save_directory, **kwargs) -> None:
         # As one processor, or AutoProcessor would not find its class in the folder.
         self.model.save_pretrained(save_directory, **kwargs)
         ResNetBiLstmProcessor(self.image_processor, self.tokenizer).save_pretrained(save_directory)
+        ngram = self._postprocess_params.get("ngram")
+        ngram = ngram or find_ngram(self.model.name_or_path, self._revision())
+        target = Path(save_directory, NGRAM_FILE)
+        if ngram and not (target.exists() and target.samefile(ngram)):
+            shutil.copyfile(ngram, target)
+
+    def _scaled(self, logits: torch.Tensor) -> torch.Tensor:
+        """Logits to score with; what is read does not change, only how sure of it the score is."""
+        return logits.double() / self.model.config.temperature
 
     def _text(self, labels: list[int]) -> str:
         return self.tokenizer.decode(labels, group_tokens=False)
@@ -161,7 +246,9 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
         """Words of a line with their scores and boxes."""
         blank_id = self.tokenizer.pad_token_id
         segments = word_segments(labels, self.tokenizer.convert_tokens_to_ids(" "))
-        log_posteriors = ctc_segment_log_posteriors(line["logits"], labels, segments, blank_id)
+        log_posteriors = ctc_segment_log_posteriors(
+            self._scaled(line["logits"]), labels, segments, blank_id
+        )
         frames = ctc_align(line["logits"], labels, blank_id)
         ink = line_ink(line["pixel_values"], line["pixel_mask"])  # (height, width)
         columns_per_frame = line["pixel_values"].shape[-1] / len(line["logits"])

@@ -1,0 +1,120 @@
+"""Chooses the settings of the beam search on validation lines, and stores them in the n-gram.
+
+In: logits and true texts of lines that neither the model nor the n-gram has learnt from. Out: CER
+and WER of every combination on a grid, with the greedy ones beside. The logits are computed once
+and kept in a file, so that another grid costs no more than its decoding.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from .evaluation import line_logits, load_recogniser, weights_sha256
+from .metrics import edit_counts
+from .resnet_bilstm.beam_resnet_bilstm import BeamSearchDecoder
+from .resnet_bilstm.ctc_resnet_bilstm import greedy_decode
+from .resnet_bilstm.ngram_resnet_bilstm import CharacterNgram
+
+GRID = {
+    "lm_weight": (0.4, 0.5, 0.6, 0.7),
+    "length_bonus": (0.4, 0.8, 1.2, 1.6),
+    "word_bonus": (0.0, 0.5),
+}
+
+
+def cached_logits(
+    path: str | Path, model: str | Path, dataset, **options
+) -> tuple[list[np.ndarray | None], list[str]]:
+    """Logits and texts of a data set's lines, from the file at `path` or computed and kept there.
+
+    Args:
+        path: An `.npz` file. It is taken only if it was made with these weights.
+        model: Folder of the model.
+        dataset: With the columns `image` and `text`.
+        **options: As `line_logits`.
+
+    Returns:
+        For each line that can be read its logits `(frames, vocab_size)`, None for one without ink,
+        and its text.
+    """
+    path = Path(path)
+    key = weights_sha256(model) or str(model)
+    texts = list(dataset["text"])
+    if path.is_file():
+        with np.load(path) as file:
+            if file["key"] == key and file["num_lines"] == len(texts):
+                rows = file["rows"].tolist()
+                logits = [file[f"line_{row}"] for row in rows]
+                return [line if len(line) else None for line in logits], [texts[r] for r in rows]
+    recogniser, processor = load_recogniser(model, {})
+    found = dict(line_logits(recogniser, processor, dataset, range(len(texts)), **options))
+    rows = sorted(found)
+    logits = [None if found[row] is None else found[row].numpy() for row in rows]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {
+        f"line_{row}": np.empty(0, np.float32) if line is None else line.astype(np.float32)
+        for row, line in zip(rows, logits, strict=True)
+    }
+    np.savez(path, key=key, num_lines=len(texts), rows=np.array(rows), **arrays)
+    return logits, [texts[row] for row in rows]
+
+
+def tune_decoder(
+    logits: Sequence[np.ndarray | None],
+    texts: Sequence[str],
+    token_ids: Mapping[str, int],
+    ngram: CharacterNgram,
+    grid: Mapping[str, Sequence[float]] = GRID,
+    blank_id: int = 0,
+) -> dict:
+    """CER and WER of every combination of settings.
+
+    Args:
+        logits: One array `(frames, vocab_size)` a line, None for a line without ink.
+        texts: The true ones.
+        token_ids: Label id of each character.
+        ngram: The language model.
+        grid: Values to try, by the setting's name.
+        blank_id: Id of the CTC blank.
+
+    Returns:
+        `greedy`, `best` (lowest CER, then WER) and `rows`, all with `cer` and `wer`; `best` and
+        `rows` with their settings; `lines` and `lines_per_second` of one process.
+
+    Raises:
+        ValueError: There is no line, or not as many texts.
+    """
+    if not texts or len(texts) != len(logits):
+        raise ValueError(
+            f"{len(logits)} lines and {len(texts)} texts given; give one text for every line, and "
+            "one line at least."
+        )
+    character_of = {id_: character for character, id_ in token_ids.items()}
+
+    def rates(labels_of_lines) -> dict:
+        read = ["".join(character_of[id_] for id_ in labels) for labels in labels_of_lines]
+        counts = edit_counts(list(texts), read)
+        return {"cer": round(counts.cer, 5), "wer": round(counts.wer, 5)}
+
+    greedy = rates([] if line is None else greedy_decode(line, blank_id) for line in logits)
+    rows, start = [], time.perf_counter()
+    for values in product(*grid.values()):
+        settings = dict(zip(grid, values, strict=True))
+        decoder = BeamSearchDecoder(token_ids, blank_id, ngram, settings)
+        labels = [[] if line is None else decoder.decode(line)[0].labels for line in logits]
+        rows.append({**settings, **rates(labels)})
+    seconds = time.perf_counter() - start
+    return {
+        "greedy": greedy,
+        "best": min(rows, key=lambda row: (row["cer"], row["wer"])),
+        "lines": len(texts),
+        "lines_per_second": round(len(texts) * len(rows) / seconds, 1),
+        "rows": rows,
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
