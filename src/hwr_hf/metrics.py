@@ -89,6 +89,49 @@ def wer(references: Sequence[str], predictions: Sequence[str]) -> float:
     return edit_counts(references, predictions).wer
 
 
+def bootstrap_rates(
+    edits: np.ndarray,
+    totals: np.ndarray,
+    writers: Sequence[Hashable],
+    *,
+    num_resamples: int = 2000,
+    seed: int = 0,
+) -> np.ndarray:
+    """Pooled error rates of resampled writers, shape `(resamples,)`.
+
+    The same writers in the same order and the same seed give the same draws, so the difference of
+    two systems' rates, read on the same lines, is that of a paired bootstrap.
+
+    Args:
+        edits: Edits of each line, shape `(lines,)`.
+        totals: Reference characters (or words) of each line, shape `(lines,)`.
+        writers: Who wrote each line.
+        num_resamples: How often as many writers as there are get drawn, with replacement.
+        seed: Of the random draws.
+
+    Raises:
+        ValueError: The lengths differ, or there are fewer than two writers.
+    """
+    if not len(edits) == len(totals) == len(writers):
+        raise ValueError(
+            f"{len(edits)} edits, {len(totals)} totals and {len(writers)} writers do not match. "
+            "Give all three for every line."
+        )
+    number_of = {writer: number for number, writer in enumerate(dict.fromkeys(writers))}
+    num_writers = len(number_of)
+    if num_writers < 2:
+        raise ValueError(
+            f"An interval by writer needs at least 2 writers, not {num_writers}. "
+            "Evaluate on lines of more writers, or report the rate alone."
+        )
+    writer_numbers = [number_of[writer] for writer in writers]
+    edits_by_writer = np.bincount(writer_numbers, weights=edits)  # (writers,)
+    totals_by_writer = np.bincount(writer_numbers, weights=totals)  # (writers,)
+    uniform = np.full(num_writers, 1 / num_writers)
+    draws = np.random.default_rng(seed).multinomial(num_writers, uniform, size=num_resamples)
+    return (draws @ edits_by_writer) / np.maximum(draws @ totals_by_writer, 1)  # (resamples,)
+
+
 def bootstrap_interval(
     edits: np.ndarray,
     totals: np.ndarray,
@@ -114,24 +157,7 @@ def bootstrap_interval(
     Raises:
         ValueError: The lengths differ, or there are fewer than two writers.
     """
-    if not len(edits) == len(totals) == len(writers):
-        raise ValueError(
-            f"{len(edits)} edits, {len(totals)} totals and {len(writers)} writers do not match. "
-            "Give all three for every line."
-        )
-    number_of = {writer: number for number, writer in enumerate(dict.fromkeys(writers))}
-    num_writers = len(number_of)
-    if num_writers < 2:
-        raise ValueError(
-            f"An interval by writer needs at least 2 writers, not {num_writers}. "
-            "Evaluate on lines of more writers, or report the rate alone."
-        )
-    writer_numbers = [number_of[writer] for writer in writers]
-    edits_by_writer = np.bincount(writer_numbers, weights=edits)  # (writers,)
-    totals_by_writer = np.bincount(writer_numbers, weights=totals)  # (writers,)
-    uniform = np.full(num_writers, 1 / num_writers)
-    draws = np.random.default_rng(seed).multinomial(num_writers, uniform, size=num_resamples)
-    rates = (draws @ edits_by_writer) / np.maximum(draws @ totals_by_writer, 1)  # (resamples,)
+    rates = bootstrap_rates(edits, totals, writers, num_resamples=num_resamples, seed=seed)
     low, high = np.quantile(rates, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 
