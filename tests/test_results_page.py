@@ -182,6 +182,13 @@ def test_deskewing_methods_are_rows(page_of):
     assert "| 327 lines | none | 12.00 % (10.0 to 14.0) | 40.00 % |" in page
 
 
+def test_the_study_of_the_paper_is_linked_where_there_is_one(page_of, tmp_path):
+    assert "(ma2023/README.md)" not in page_of(lines=report())
+    (tmp_path / "ma2023").mkdir()
+    (tmp_path / "ma2023" / "README.md").write_text("# Ma (2023) done again\n")
+    assert "(ma2023/README.md)" in page_of(lines=report())
+
+
 def test_a_picture_that_is_not_there_is_not_shown(page_of):
     training = {"steps": 10, "minutes": 1.0}
     assert "![" not in page_of(lines=report(), training=training)

@@ -63,6 +63,11 @@ def results_page(results_dir: str | Path) -> str:
         sections.append(deskew_section(files["deskew"]))
     if "calibration" in files:
         sections.append(calibration_section(files["calibration"], folder))
+    if (folder / "ma2023" / "README.md").is_file():
+        sections.append(
+            "## Ma (2023) done again\nThe paper's networks, and what it left for later, compared "
+            "under its own protocol and an honest one: [ma2023](ma2023/README.md)."
+        )
     if any(report.get("confusions") for report in reports.values()):
         sections.append(confusion_section(reports))
     if any(report.get("worst_lines") for report in reports.values()):

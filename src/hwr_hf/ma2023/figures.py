@@ -1,10 +1,10 @@
-"""The five figures of Ma (2023), drawn from the study's own networks.
+"""The five figures of Ma (2023), drawn from the study's own networks, and their learning curves.
 
 In: word images with their texts, trained networks, results. Out: PNG files. IAM's words may not be
 passed on: what shows them stays with the runs, and the published pictures show drawn words.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -63,12 +63,9 @@ def draw_figures(
         output_dir: Gets `samples.png`, `deskew.png`, `feature_maps.png` and `predictions.png`.
     """
     output_dir.mkdir(parents=True, exist_ok=True)
-    first_runs: dict[str, Run] = {}
-    for run in results:
-        first_runs.setdefault(run.network, run)
     networks = {
         name: TrainedNetwork(runs_dir / run.name, NETWORKS[name])
-        for name, run in first_runs.items()
+        for name, run in first_runs(results).items()
     }
     samples_figure(images, texts).savefig(output_dir / "samples.png")
     deskew_figure(images[:6], row_height=48).save(output_dir / "deskew.png")
@@ -76,6 +73,14 @@ def draw_figures(
     feature_map_figure(images[0], maps).savefig(output_dir / "feature_maps.png")
     predictions = {network.network.title: network.read(images) for network in networks.values()}
     predictions_figure(images, texts, predictions).savefig(output_dir / "predictions.png")
+
+
+def first_runs(results: Iterable[Run]) -> dict[str, Run]:
+    """Of each network the first run, which is the main one."""
+    runs: dict[str, Run] = {}
+    for run in results:
+        runs.setdefault(run.network, run)
+    return runs
 
 
 def samples_figure(images: Sequence, texts: Sequence[str], num_columns: int = 4) -> Figure:
@@ -139,6 +144,21 @@ def error_rates_figure(results: dict[Run, dict]) -> Figure:
         axis.set_xticks(range(len(names)), labels, rotation=30, ha="right", fontsize=8)
         axis.set(ylabel=f"{rate.upper()} in percent")
         axis.legend(fontsize=8)
+    return figure
+
+
+def learning_figure(losses: dict[str, Sequence[tuple[int, float]]]) -> Figure:
+    """Training loss over the steps, a line for each network.
+
+    Args:
+        losses: Steps and losses by the network's title; all of one kind, or they do not compare.
+    """
+    figure = Figure(figsize=(6, 3.2), dpi=110, layout="constrained")
+    axis = figure.subplots()
+    for title, points in losses.items():
+        axis.plot(*zip(*points, strict=True), label=title)
+    axis.set(xlabel="optimizer step", ylabel="cross-entropy per step", yscale="log")
+    axis.legend()
     return figure
 
 

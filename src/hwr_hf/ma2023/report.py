@@ -30,6 +30,7 @@ PICTURES = {
     "feature_maps.png": "Figure 3: feature maps of the CNN-RNN",
     "error_rates.png": "Figure 4: CER and WER",
     "predictions.png": "Figure 5: what each network reads",
+    "learning.png": "Training loss of the CNN and the CNN-RNN",
 }
 ANSWERS = {"yes": "yes", "no": "no, it harms", "open": "not settled"}
 

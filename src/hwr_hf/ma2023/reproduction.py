@@ -22,11 +22,17 @@ from torchvision.models import ResNet34_Weights
 
 from hwr_hf.data.fonts import HandwritingFonts
 from hwr_hf.ma2023.cost import measure_cost
-from hwr_hf.ma2023.figures import draw_figures, error_rates_figure
+from hwr_hf.ma2023.figures import draw_figures, error_rates_figure, first_runs, learning_figure
 from hwr_hf.ma2023.report import PICTURES, report_page, summarize
 from hwr_hf.ma2023.results import read_result, write_result
-from hwr_hf.ma2023.study import BUDGETS, Budget, Run, planned_runs
-from hwr_hf.ma2023.training import Surroundings, prepare_words, settings_of, train_and_test
+from hwr_hf.ma2023.study import BUDGETS, NETWORKS, Budget, Run, planned_runs
+from hwr_hf.ma2023.training import (
+    Surroundings,
+    prepare_words,
+    settings_of,
+    train_and_test,
+    training_losses,
+)
 from hwr_hf.ma2023.words import load_words
 
 DRAWN_WORDS = (
@@ -83,6 +89,12 @@ def _reproduce(arguments: argparse.Namespace) -> None:
     results = run_study(budget, surroundings, arguments.output, arguments.jobs)
     summary = summarize(results, budget, arguments.name)
     error_rates_figure(results).savefig(arguments.output / "error_rates.png")
+    main_runs = first_runs(results)
+    losses = {
+        NETWORKS[name].title: training_losses(arguments.runs / main_runs[name].name)
+        for name in ("cnn", "cnn_rnn")  # CTC's loss is another quantity
+    }
+    learning_figure(losses).savefig(arguments.output / "learning.png")
     _draw_iam_figures(results, surroundings)
     if arguments.fonts is not None:
         images = drawn_words(arguments.fonts, arguments.seed)

@@ -14,7 +14,7 @@ from pathlib import Path
 import datasets
 import numpy as np
 import torch
-from transformers import TrainerCallback, set_seed
+from transformers import TrainerCallback, TrainerState, set_seed
 
 from hwr_hf.data.collator import LineCollator
 from hwr_hf.data.preparation import PreparedLines, fitting_lines, prepare_lines
@@ -247,7 +247,7 @@ def _train(trainer: RecognitionTrainer, folder: Path) -> float | None:
     """Trains, or loads what was trained; the seconds it took, where it ran without a break."""
     if (folder / "trainer_state.json").is_file() and (folder / "model.safetensors").is_file():
         trainer._load_from_checkpoint(str(folder))
-        trainer.state = type(trainer.state).load_from_json(str(folder / "trainer_state.json"))
+        trainer.state = TrainerState.load_from_json(str(folder / "trainer_state.json"))
         return None
     checkpoint = last_complete_checkpoint(folder)
     output = trainer.train(resume_from_checkpoint=checkpoint)
