@@ -1,6 +1,6 @@
 """From a folder of a user's own images and texts to a `datasets` folder of Parquet files.
 
-In: any folder that `labelled_folder` reads. Out: `data/<split>-00000-of-0000N.parquet` with `id`,
+In: any folder that `labelled_formats` knows. Out: `data/<split>-00000-of-0000N.parquet` with `id`,
 `image`, `text` and, where known, `writer_id`; a card (`README.md`); `skipped.tsv`, what was left
 out and why; `packing.json`, how it was made. `datasets.load_dataset(folder)` reads it, and the Hub
 takes it as it is. Lines are written while they are read, so memory does not grow with their number.
@@ -25,7 +25,8 @@ from hwr_hf import DEFAULT_MODEL, __version__
 from hwr_hf.resnet_bilstm.tokenization_resnet_bilstm import ResNetBiLstmTokenizer
 
 from .group_splits import SPLITS, check_shares, draw_splits
-from .labelled_folder import FORMATS, Fault, LabelledFolder, LabelledLine
+from .labelled_folder import Fault, LabelledFolder, LabelledLine
+from .labelled_formats import FORMATS, detect_format, read_lines
 from .packing_card import name_character, write_card
 from .transcribed_page import CUTS
 
@@ -157,10 +158,10 @@ def pack_folder(
     output = Path(output).expanduser().resolve()
     source = LabelledFolder(folder, excluded=output)
     check_output(output, source.folder, overwrite)
-    format = source.detect_format() if options.format == "auto" else options.format
+    format = detect_format(source) if options.format == "auto" else options.format
 
     survey = _Survey(options)
-    lines = source.lines(format, options.cut)
+    lines = read_lines(source, format, options.cut)
     for line in tqdm(lines, desc="Looking through", unit="line", disable=_hidden(progress)):
         if isinstance(line, LabelledLine):
             survey.add(line)
@@ -173,7 +174,7 @@ def pack_folder(
         packer = _Packer(unfinished, options, alphabet, survey.has_writers, report)
         bar = tqdm(desc="Packing", total=survey.num_lines, unit="line", disable=_hidden(progress))
         with packer, bar:
-            for line in source.lines(format, options.cut):
+            for line in read_lines(source, format, options.cut):
                 packer.add(line, split_of)
                 bar.update(isinstance(line, LabelledLine))
         splits = {split: packer.contents[split] for split in SPLITS if split in packer.contents}

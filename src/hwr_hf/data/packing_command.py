@@ -9,7 +9,9 @@ from tqdm import tqdm
 
 from hwr_hf import DEFAULT_MODEL
 
-from .labelled_folder import COLUMNS, FORMATS, Fault
+from .labelled_folder import Fault
+from .labelled_formats import FORMATS
+from .labelled_tables import COLUMNS
 from .packing import (
     ON_UNKNOWN,
     SKIPPED_FILE,
