@@ -104,7 +104,10 @@ def read_text_files(folder: LabelledFolder) -> Iterator[LabelledLine | Fault]:
             yield Fault(image, f"no text: there is neither {stem}.gt.txt nor {stem}.txt")
             continue
         try:
-            text = folder.path(texts[0]).read_bytes().decode("utf-8-sig", "surrogateescape")
+            text = folder.path(texts[0]).read_bytes().decode("utf-8-sig")
+        except UnicodeDecodeError:
+            yield Fault(texts[0], "not UTF-8: save the texts in this encoding")
+            continue
         except (OSError, ValueError) as error:
             yield Fault(texts[0], str(error))
             continue
