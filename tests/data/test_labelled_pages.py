@@ -114,7 +114,7 @@ def test_a_broken_page_image_is_told_for_each_line(tmp_path):
     (tmp_path / "page.xml").write_text(page_xml(REGION.format(TWO_LINES)))
     lines, _ = read(tmp_path)
     for line in lines:
-        with pytest.raises(ValueError, match="page image cannot be read: page.png"):
+        with pytest.raises(ValueError, match=r"page image cannot be read: page\.png"):
             line.read_image()
 
 

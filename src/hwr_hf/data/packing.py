@@ -55,7 +55,7 @@ class PackingOptions:
         license: Identifier of the Hub.
         language: Codes of ISO 639.
         name: Heading of the card; default: the folder's name.
-        max_shard_size: Of a Parquet file, before compression, such as `"500MB"`.
+        max_shard_size: Of a Parquet file: bytes, or text such as `"500MB"`.
 
     Raises:
         ValueError: A value is not allowed.
@@ -73,7 +73,7 @@ class PackingOptions:
     license: str = "unknown"
     language: tuple[str, ...] = ("en",)
     name: str | None = None
-    max_shard_size: str = "500MB"
+    max_shard_size: int | str = "500MB"
 
     def __post_init__(self):
         choices = {"format": ("auto", *FORMATS), "cut": CUTS, "on_unknown": ON_UNKNOWN}
