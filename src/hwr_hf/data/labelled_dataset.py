@@ -104,8 +104,8 @@ def _checked(dataset: datasets.Dataset, name: str) -> datasets.Dataset:
             "Cast it: dataset.cast_column('image', datasets.Image())."
         )
     dataset = dataset.select_columns([c for c in COLUMNS if c in dataset.column_names])
-    for column in ("id", "text", "writer_id"):
-        if column in dataset.column_names:
+    for column, feature in dataset.features.items():
+        if column != "image" and feature != datasets.Value("string"):
             dataset = dataset.cast_column(column, datasets.Value("string"))
     return dataset
 
