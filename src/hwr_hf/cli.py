@@ -1,4 +1,4 @@
-"""The command `hwr-hf`: read images, train a recogniser, measure one.
+"""The command `hwr-hf`: read images, train a recogniser, measure one, make data sets.
 
 In: the command line. Out: text or JSON lines on standard output; progress and complaints on
 standard error; the exit code 0, 1 (some image could not be read) or 2 (a mistake in the call).

@@ -111,6 +111,26 @@ def test_a_folder_of_scans_says_how_to_make_a_data_set(tmp_path):
         load_labelled(str(tmp_path / "user"))
 
 
+def test_a_name_of_the_hub_is_asked_for_and_its_absence_told(monkeypatch):
+    asked = []
+
+    def unreachable(name):
+        asked.append(name)
+        raise ConnectionError("no route to the Hub")
+
+    monkeypatch.setattr(datasets, "load_dataset", unreachable)
+    with pytest.raises(FileNotFoundError, match="No data set user/letters could be had: no route"):
+        load_labelled("user/letters")
+    assert asked == ["user/letters"]
+
+
+def test_a_damaged_file_is_told_with_the_reason(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train-00000-of-00001.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(ValueError, match=r"cannot be loaded as a data set: .*[Pp]arquet"):
+        load_labelled(str(tmp_path))
+
+
 def test_broken_images_are_left_out_and_named(make_dataset, caplog):
     good = draw_text_line("x")
     dataset = datasets.Dataset.from_dict(

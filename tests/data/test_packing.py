@@ -323,6 +323,7 @@ def test_the_folder_itself_is_no_output(make_folder):
         ({"group": "("}, "is no pattern"),
         ({"group": "a"}, "has 0 groups in brackets"),
         ({"license": "My License!"}, "no identifier of the Hub"),
+        ({"language": ("English",)}, "no code of ISO 639"),
         ({"max_shard_size": "big"}, "big"),
     ],
 )

@@ -98,6 +98,9 @@ class PackingOptions:
                 f"license={self.license!r} is no identifier of the Hub, such as cc-by-4.0, other "
                 "or unknown: https://huggingface.co/docs/hub/repositories-licenses"
             )
+        for code in self.language:
+            if not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]+)*", code):
+                raise ValueError(f"language={code!r} is no code of ISO 639, such as en, de or sco.")
         convert_file_size_to_int(self.max_shard_size)
 
 

@@ -112,7 +112,7 @@ def summary(result: PackingResult, output: str) -> str:
         lines += [f"  {count:6} {reason}" for reason, count in result.skipped.most_common()]
     if result.unknown:
         named = list_characters(result.unknown, "{} {}")
-        lines.append(f"characters the model does not have: {named}")
+        lines.append(f"characters the model does not have (see --on-unknown): {named}")
     return "\n".join(lines)
 
 
