@@ -1,4 +1,5 @@
 import json
+import os
 import unicodedata
 
 import datasets
@@ -224,6 +225,23 @@ def test_everything_left_out_is_listed_counted_and_reported(make_folder, pack, t
     assert result.skipped.total() == 6
     assert json.loads((tmp_path / "out" / "packing.json").read_text())["skipped"] == result.skipped
     assert result.splits["train"].lines == 1
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(b"a.png,caf\xe9,ann", id="text"),
+        pytest.param(b"a.png,x,andr\xe9", id="writer"),
+        pytest.param(b"caf\xe9.png,x,ann", id="file-name"),
+    ],
+)
+def test_a_row_that_is_not_utf_8_costs_only_itself(make_folder, pack, row):
+    folder = make_folder({"a": None, "b": None, os.fsdecode(b"caf\xe9"): None})
+    (folder / "lines.csv").write_bytes(b"file,text,writer\n" + row + b"\nb.png,x,bob\n")
+    reported = []
+    result = pack(folder, report=reported.append, validation=0, test=0)
+    assert result.splits["train"].lines == 1
+    assert [f.reason.split(":")[0] for f in reported if "csv:2" in f.file] == ["not UTF-8"]
 
 
 def test_outlines_outside_the_page_are_left_out(tmp_path, pack):

@@ -36,7 +36,8 @@ def test_what_is_skipped_is_named_and_the_exit_code_is_1(pack, tmp_path):
         "mine: 2 train (read as text)\n"
         "skipped 1, listed in mine/skipped.tsv:\n"
         "       1 empty text\n"
-        "characters the model does not have (see --on-unknown): `\u00e9` U+00E9 3, `\u00e0` U+00E0 1\n"
+        "characters the model does not have (see --on-unknown): "
+        "`\u00e9` U+00E9 3, `\u00e0` U+00E0 1\n"
     )
 
 

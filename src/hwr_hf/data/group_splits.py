@@ -62,4 +62,4 @@ def check_shares(validation: float, test: float) -> None:
 
 
 def _hash(seed: int, group: str) -> bytes:
-    return hashlib.sha256(f"{seed}\n{group}".encode("utf-8", "surrogateescape")).digest()
+    return hashlib.sha256(f"{seed}\n{group}".encode("utf-8", "surrogatepass")).digest()

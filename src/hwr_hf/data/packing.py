@@ -362,10 +362,11 @@ class _Packer:
 
     def _row(self, line: LabelledLine) -> dict:
         text = normalise_text(line.text)
+        writer = writer_of(line, self.options)
         try:
-            line.id.encode()
+            f"{line.id}{writer}".encode()
         except UnicodeEncodeError as error:
-            raise ValueError("file name is not UTF-8: rename it") from error
+            raise ValueError("not UTF-8: the name of the file or of the writer") from error
         if line.id in self.seen:
             raise ValueError(f"id is there twice: {line.id}")
         content, suffix = line.read_image()
@@ -374,7 +375,7 @@ class _Packer:
             "id": line.id,
             "image": {"bytes": content, "path": f"{line.id}{suffix}"},
             "text": text,
-            "writer_id": writer_of(line, self.options),
+            "writer_id": writer,
         }
         return {name: row[name] for name in self.features}
 
