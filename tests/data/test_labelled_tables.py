@@ -119,6 +119,15 @@ def test_metadata_has_one_object_a_line(rows):
     assert not faults
 
 
+def test_a_table_that_is_a_link_out_of_the_folder_is_a_fault(tmp_path):
+    (tmp_path / "user" / "sub").mkdir(parents=True)
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "x"}')
+    (tmp_path / "user" / "sub" / "metadata.jsonl").symlink_to(tmp_path / "metadata.jsonl")
+    (fault,) = read_metadata(LabelledFolder(tmp_path / "user"))
+    assert fault.file == "sub/metadata.jsonl"
+    assert fault.reason.startswith("link out of the folder")
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [

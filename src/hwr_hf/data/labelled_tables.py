@@ -82,6 +82,11 @@ def _with_unused_images(
     """The rows of all files as lines, then the images that no row names."""
     used = set()
     for file in files:
+        try:
+            folder.path(file)
+        except ValueError as error:
+            yield Fault(file, str(error))
+            continue
         for found in rows_of(folder, file):
             if isinstance(found, Fault):
                 yield found
