@@ -12,6 +12,7 @@ from pathlib import Path
 import datasets
 import matplotlib
 import pytest
+from drawing import draw_text_line
 
 import hwr_hf
 from hwr_hf.cli import main
@@ -126,6 +127,31 @@ def test_training_on_drawn_lines_runs(make_iam, tmp_path, monkeypatch, in_root):
     assert (tmp_path / "more" / "model.safetensors").is_file()
 
 
+def test_ones_own_handwriting_is_packed_trained_on_and_evaluated(tmp_path, monkeypatch, in_root):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "scans").mkdir()
+    for number in range(10):
+        draw_text_line(f"line {number}").save(tmp_path / "scans" / f"{number}.png")
+        (tmp_path / "scans" / f"{number}.txt").write_text(f"line {number}")
+    places = {
+        "scans/": str(tmp_path / "scans"),
+        "mine": str(tmp_path / "mine"),
+        "runs/own": str(tmp_path / "own"),
+        "runs/own/test.json": str(tmp_path / "own" / "test.json"),
+    }
+    own = [command for command in commands() if "mine" in command]
+    assert [command[1] for command in own] == ["dataset", "train", "evaluate"]
+    extras = {
+        "dataset": [],
+        "train": TINY_RUN,
+        "evaluate": ["--worst-lines", str(tmp_path / "worst.html")],
+    }
+    for command in own:
+        arguments = [places.get(word, word) for word in command[1:]]
+        assert main([*arguments, *extras[command[1]]]) == 0
+    assert json.loads((tmp_path / "own" / "test.json").read_text())["lines"] == 1
+
+
 def test_loading_iam_runs(make_iam, tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     names = {}
@@ -141,5 +167,5 @@ def test_results_and_command_are_those_under_results():
 
 
 def test_every_file_the_readme_names_is_there():
-    for path in re.findall(r"\b(?:samples|scripts|results)/[\w/.]+\.\w+", README):
+    for path in re.findall(r"\b(?:samples|scripts|results|notebooks)/[\w/.]+\.\w+", README):
         assert path == "results/mine.json" or (ROOT / path).is_file(), path

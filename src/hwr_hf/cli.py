@@ -1,4 +1,4 @@
-"""The command `hwr-hf`: read images, train a recogniser, measure one.
+"""The command `hwr-hf`: read images, train a recogniser, measure one, make data sets.
 
 In: the command line. Out: text or JSON lines on standard output; progress and complaints on
 standard error; the exit code 0, 1 (some image could not be read) or 2 (a mistake in the call).
@@ -30,8 +30,9 @@ A trained model is part of the package, so reading needs no network.
 
 commands:
   read      text of images, folders of images or patterns
-  train     train or fine-tune a recogniser on IAM
-  evaluate  CER and WER of a model on IAM, and a page of its worst lines
+  train     train or fine-tune a recogniser on IAM, on your own handwriting, or on both
+  evaluate  CER and WER of a model, and a page of its worst lines
+  dataset   make a data set of your own images and texts, to train on and to share
 """
 EXAMPLES = """\
 examples:
@@ -40,6 +41,7 @@ examples:
   hwr-hf read --json scans/ > texts.jsonl     with scores, words and their boxes
   hwr-hf train --help                         every training option
   hwr-hf evaluate --iam iam/ --output results/validation.json
+  hwr-hf dataset pack --help                  your own handwriting
 
 An image shows one line or one word. Cut pages into lines first.
 HWR_HF_TRACEBACK=1 hwr-hf ... shows where in the program an error arose.
@@ -63,6 +65,7 @@ examples:
   hwr-hf evaluate --iam iam/ --unit words --segmentation ok --output results/words.json
   hwr-hf evaluate --iam iam/ --deskew moment --deskew-passes 2 --output results/deskew_twice.json
   hwr-hf evaluate --iam iam/ --decoder beam --output results/validation_beam.json
+  hwr-hf evaluate --dataset mine --model runs/mine --subset test --output results/mine.json
 
 The JSON holds numbers only. The page of worst lines shows IAM's images, which may not be passed
 on: keep it out of what you publish.
@@ -75,6 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if argv[:1] == ["train"]:  # its options are the training dataclasses', not listed here
             return _train(argv[1:])
+        if argv[:1] == ["dataset"]:  # needs libraries that reading does without
+            return _dataset(argv[1:])
         arguments = _parser().parse_args(argv, argparse.Namespace(argv=argv))
         return arguments.command(arguments)
     except BrokenPipeError:  # the reader of our output has left, as in `| head`
@@ -249,6 +254,13 @@ def _train(argv: list[str]) -> int:
     return SUCCESS
 
 
+def _dataset(argv: list[str]) -> int:
+    _quiet()
+    from .data.packing_command import main as dataset
+
+    return dataset(argv)
+
+
 def _evaluate(arguments: argparse.Namespace) -> int:
     model = _existing_model(arguments.model)
     _quiet()
@@ -305,6 +317,20 @@ def _evaluation_data(arguments: argparse.Namespace):
         }
         return load_plain_pen_lines(arguments.iam_ondb), about
 
+    if arguments.dataset is not None:
+        from .data.labelled_dataset import load_labelled
+
+        splits = load_labelled(arguments.dataset, arguments.validation_share)
+        about = {
+            "dataset": arguments.name or Path(arguments.dataset).name,
+            "unit": "lines",
+            "split": "its own",
+            "subset": arguments.subset,
+            "segmentation": "all",
+            "text": "natural",
+        }
+        return _subset(splits, arguments), about
+
     from .data.iam import load_iam
 
     splits = load_iam(
@@ -314,11 +340,6 @@ def _evaluation_data(arguments: argparse.Namespace):
         text=arguments.text,
         segmentation=arguments.segmentation,
     )
-    if arguments.subset not in splits:
-        raise ValueError(
-            f"Split {arguments.split!r} has no {arguments.subset!r}. "
-            f"Choose --subset from {', '.join(splits)}."
-        )
     about = {
         "dataset": arguments.name or "IAM",
         "unit": arguments.unit,
@@ -327,7 +348,16 @@ def _evaluation_data(arguments: argparse.Namespace):
         "segmentation": arguments.segmentation,
         "text": arguments.text,
     }
-    return splits[arguments.subset], about
+    return _subset(splits, arguments), about
+
+
+def _subset(splits, arguments: argparse.Namespace):
+    if arguments.subset not in splits:
+        raise ValueError(
+            f"{arguments.dataset or arguments.split} has no {arguments.subset!r}. "
+            f"Choose --subset from {', '.join(splits)}."
+        )
+    return splits[arguments.subset]
 
 
 def _existing_model(model: str) -> str:
@@ -394,10 +424,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_model_arguments(read)
 
     commands.add_parser("train", add_help=False)
+    commands.add_parser("dataset", add_help=False)
 
     evaluate = commands.add_parser(
         "evaluate",
-        description="Measure CER and WER on IAM.",
+        description="Measure CER and WER on IAM or on a data set of your own.",
         epilog=EVALUATE_EXAMPLES,
         formatter_class=raw,
     )
@@ -408,8 +439,22 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument(
         "--iam-ondb", metavar="DIR", help="of IAM-OnDB's: reads lines kept out of training"
     )
+    source.add_argument(
+        "--dataset",
+        metavar="DIR_OR_NAME",
+        help="made by `hwr-hf dataset pack`, another folder that `datasets` loads, or owner/name "
+        "on the Hub",
+    )
     add("--output", required=True, metavar="FILE", help="JSON file to write")
-    add("--name", help="data set's name in the report (IAM)")
+    add("--name", help="data set's name in the report")
+    add(
+        "--validation-share",
+        type=float,
+        default=0.1,
+        metavar="SHARE",
+        help="of the training lines of --dataset, where it has no validation split: as `train` "
+        "draws it (%(default)s)",
+    )
     add("--unit", choices=["lines", "words"], default="lines", help="%(default)s by default")
     add(
         "--split",

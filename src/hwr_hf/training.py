@@ -1,7 +1,7 @@
 """Training of a recogniser with `Trainer`: from arguments to a saved model, its log and curve.
 
-`main(argv)` is what `hwr-hf train` and `scripts/train.py` call. It prepares IAM's images once,
-trains on batches of like width, evaluates lines and words on the validation split, keeps the
+`main(argv)` is what `hwr-hf train` and `scripts/train.py` call. It prepares the images once, trains
+on batches of like width, evaluates each kind of images on its validation split, keeps the
 checkpoint of the lowest validation CER, and goes on from the last one when started again.
 """
 
@@ -23,13 +23,11 @@ from transformers import (
     set_seed,
 )
 
+from hwr_hf import DEFAULT_MODEL
 from hwr_hf.data.augmentation import Augmentation
 from hwr_hf.data.batching import WidthBucketSampler
 from hwr_hf.data.collator import LineCollator
-from hwr_hf.data.iam import load_iam
-from hwr_hf.data.joined_words import load_joined_words
 from hwr_hf.data.preparation import PreparedLines, fitting_lines, prepare_lines
-from hwr_hf.data.synthetic import load_synthetic
 from hwr_hf.learning_curve import draw_learning_curve
 from hwr_hf.metrics import make_compute_metrics
 from hwr_hf.resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
@@ -37,65 +35,10 @@ from hwr_hf.resnet_bilstm.image_processing_resnet_bilstm import ResNetBiLstmImag
 from hwr_hf.resnet_bilstm.modeling_resnet_bilstm import ResNetBiLstmForCTC
 from hwr_hf.resnet_bilstm.processing_resnet_bilstm import ResNetBiLstmProcessor
 from hwr_hf.resnet_bilstm.tokenization_resnet_bilstm import ResNetBiLstmTokenizer
+from hwr_hf.training_data import DataArguments, load_sources
 from hwr_hf.weight_averaging import WeightAveragingTrainer
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class DataArguments:
-    """What to train on."""
-
-    iam: str = field(metadata={"help": "Folder with IAM's lines.tgz, words.tgz and ascii.tgz."})
-    units: list[str] = field(
-        default_factory=lambda: ["lines", "words"],
-        metadata={"help": "Kinds of images: lines, words or both."},
-    )
-    repeats: list[int] = field(
-        default_factory=lambda: [3, 1],
-        metadata={"help": "How often an epoch shows each image of the unit in the same place."},
-    )
-    synthetic_lines: int = field(
-        default=0,
-        metadata={"help": "Lines to draw from --iam_ondb and --fonts, each shown once an epoch."},
-    )
-    iam_ondb: str | None = field(
-        default=None, metadata={"help": "Folder of IAM-OnDB's downloads, to draw lines from."}
-    )
-    fonts: str | None = field(
-        default=None, metadata={"help": "Folder of handwriting fonts, to draw lines with."}
-    )
-    text: list[str] = field(
-        default_factory=list,
-        metadata={"help": "Files of English text for drawn lines: .txt or .txt.xz."},
-    )
-    joined_lines: int = field(
-        default=0,
-        metadata={"help": "Lines to make of IAM's training words, each shown once an epoch."},
-    )
-    split: str = field(default="aachen", metadata={"help": "IAM's split by writers."})
-    deskew: list[str] = field(
-        default_factory=list,
-        metadata={
-            "help": "Deskew methods that the training images are prepared with, each image once "
-            "with each: none, line, moment. Default: the image processor's own."
-        },
-    )
-    augment: float = field(
-        default=1.0, metadata={"help": "Strength of random changes to training images; 0: none."}
-    )
-    on_too_long: str = field(
-        default="error", metadata={"help": "error or skip: texts too long for their image."}
-    )
-    max_train_samples: int | None = field(
-        default=None, metadata={"help": "Train on this many images of each unit, for a trial."}
-    )
-    max_eval_samples: int | None = field(
-        default=None, metadata={"help": "Evaluate on this many images of each unit, for a trial."}
-    )
-    preparation_processes: int = field(
-        default=2, metadata={"help": "Processes that prepare the images before training."}
-    )
 
 
 @dataclass
@@ -103,7 +46,11 @@ class ModelArguments:
     """What to train."""
 
     model: str | None = field(
-        default=None, metadata={"help": "Folder or Hub name to go on from; default: from scratch."}
+        default=None,
+        metadata={
+            "help": "Folder or Hub name to go on from, or the word `default` for the model in the "
+            "package; without it training begins from scratch."
+        },
     )
     preset: str = field(
         default="small", metadata={"help": "Size when training from scratch: small or base."}
@@ -138,7 +85,10 @@ class RecognitionTrainingArguments(TrainingArguments):
     logging_steps: float = field(default=50, metadata={"help": "Steps between log lines."})
     load_best_model_at_end: bool = field(default=True, metadata={"help": "Keep the best."})
     metric_for_best_model: str | None = field(
-        default=None, metadata={"help": "Default: CER of the first unit's validation images."}
+        default=None,
+        metadata={
+            "help": "Default: CER of the validation images of --dataset, else of IAM's first unit."
+        },
     )
     greater_is_better: bool | None = field(default=False, metadata={"help": "A CER is an error."})
     report_to: str = field(default="tensorboard", metadata={"help": "Where metrics go."})
@@ -227,45 +177,30 @@ def make_trainer(
     Raises:
         ValueError: Arguments contradict each other, or a text does not fit its image.
     """
-    if len(data.units) != len(data.repeats):
-        raise ValueError(
-            f"--units {data.units} and --repeats {data.repeats} differ in number: "
-            "give one repeat for each unit."
-        )
-    if data.split == "random_80_20":
-        raise ValueError(
-            "--split random_80_20 has no validation images to choose a checkpoint by. Use aachen, "
-            "aachen_b or large_writer_independent."
-        )
     model, processor = make_model(model_arguments)
+    sources = load_sources(data, args.seed)
     train_parts, evaluation_datasets = [], {}
-    for unit, repeats in zip(data.units, data.repeats, strict=True):
-        # A line's text is right whatever its flag says; a wrongly segmented word is cut wrongly.
-        segmentation = "ok" if unit == "words" else "all"
-        splits = load_iam(data.iam, unit=unit, split=data.split, segmentation=segmentation)
-        train = _first(splits["train"], data.max_train_samples)
-        for method in data.deskew or [None]:
+    for source in sources:
+        is_made = source.validation is None
+        for method in [None] if is_made else data.deskew or [None]:
             prepared = prepare_lines(
-                train, processor.image_processor, method, data.preparation_processes
+                source.train, processor.image_processor, method, data.preparation_processes
             )
-            fitting = fitting_lines(prepared, processor.tokenizer, model, data.on_too_long)
-            train_parts += [fitting] * repeats
-        evaluation = _first(splits["validation"], data.max_eval_samples)
+            on_too_long = "skip" if is_made else data.on_too_long
+            fitting = fitting_lines(prepared, processor.tokenizer, model, on_too_long)
+            train_parts += [fitting] * source.repeats
+        if is_made:
+            continue
         evaluation = prepare_lines(
-            evaluation, processor.image_processor, num_proc=data.preparation_processes
+            source.validation, processor.image_processor, num_proc=data.preparation_processes
         )
         evaluation = fitting_lines(evaluation, processor.tokenizer, model, "skip")
         evaluation = evaluation.select(np.argsort(evaluation["width"][:]))
-        evaluation_datasets[unit] = PreparedLines(
+        evaluation_datasets[source.name] = PreparedLines(
             evaluation, processor.tokenizer, model.config.column_stride
         )
-    for made in made_lines(data, args.seed):
-        prepared = prepare_lines(
-            made, processor.image_processor, num_proc=data.preparation_processes
-        )
-        train_parts.append(fitting_lines(prepared, processor.tokenizer, model, "skip"))
     if args.metric_for_best_model == "loss":  # what TrainingArguments puts in place of None
-        args.metric_for_best_model = f"eval_{data.units[0]}_cer"
+        args.metric_for_best_model = f"eval_{sources[0].name}_cer"
     return RecognitionTrainer(
         model=model.to(memory_format=fastest_memory_format(model.config)),
         args=args,
@@ -284,29 +219,6 @@ def make_trainer(
     )
 
 
-def made_lines(data: DataArguments, seed: int) -> list[datasets.Dataset]:
-    """The training lines that are drawn or put together, as far as they are asked for."""
-    made = []
-    if data.synthetic_lines:
-        lines = load_iam(data.iam, unit="lines", split=data.split)
-        unseen = [text for name in ("validation", "test") for text in lines[name]["text"]]
-        made.append(
-            load_synthetic(
-                data.synthetic_lines,
-                data.iam_ondb,
-                data.fonts,
-                data.text,
-                unseen,
-                seed=seed,
-                num_proc=data.preparation_processes,
-            )
-        )
-    if data.joined_lines:
-        words = load_iam(data.iam, unit="words", split=data.split, segmentation="ok")["train"]
-        made.append(load_joined_words(words, data.joined_lines, seed, data.preparation_processes))
-    return made
-
-
 def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiLstmProcessor]:
     """A recogniser and its processor, new or from a checkpoint.
 
@@ -314,9 +226,10 @@ def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiL
         ValueError: The preset is unknown or the overrides are not a JSON object.
     """
     if arguments.model is not None:
-        model = ResNetBiLstmForCTC.from_pretrained(arguments.model, dtype=torch.float32)
+        folder = DEFAULT_MODEL if arguments.model == "default" else arguments.model
+        model = ResNetBiLstmForCTC.from_pretrained(folder, dtype=torch.float32)
         model.config.temperature = 1.0  # it was fitted to the weights of before
-        return model, ResNetBiLstmProcessor.from_pretrained(arguments.model)
+        return model, ResNetBiLstmProcessor.from_pretrained(folder)
     presets = {"small": ResNetBiLstmConfig.small, "base": ResNetBiLstmConfig.base}
     if arguments.preset not in presets:
         raise ValueError(f"--preset {arguments.preset} is not known: use {' or '.join(presets)}.")
@@ -400,11 +313,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = HfArgumentParser(
         (DataArguments, ModelArguments, RecognitionTrainingArguments),
         prog="hwr-hf train",
-        description="Train a recogniser on IAM. Started again with the same --output_dir, it goes "
-        "on where it stopped.",
+        description="Train a recogniser on IAM, on a data set of your own, or on both. Started "
+        "again with the same --output_dir, it goes on where it stopped.",
     )
     train(*parser.parse_args_into_dataclasses(argv))
-
-
-def _first(dataset: datasets.Dataset, count: int | None) -> datasets.Dataset:
-    return dataset if count is None else dataset.select(range(min(count, len(dataset))))
