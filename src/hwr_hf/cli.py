@@ -18,11 +18,11 @@ from pathlib import Path
 from huggingface_hub.errors import StrictDataclassError
 
 from . import DEFAULT_MODEL, __version__
+from .image_files import IMAGE_SUFFIXES
 from .resnet_bilstm.views_resnet_bilstm import MAX_VIEWS
 
 SUCCESS, SOME_FAILED, USAGE = 0, 1, 2
 MANY_FILES = 20  # from here on a progress bar is worth its line
-IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 DESCRIPTION = """\
 Read English handwriting: an image of one text line or one word in, its text out.

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from PIL import Image
 
+from hwr_hf.image_files import IMAGE_SUFFIXES
+
 from .group_splits import SPLITS
 from .iam_files import image_fault
 
-IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 SPLIT_NAMES = {name: name for name in SPLITS} | {
     "training": "train",
     "val": "validation",

@@ -142,6 +142,12 @@ def train_and_test(run: Run, budget: Budget, surroundings: Surroundings) -> dict
     }
 
 
+def training_losses(folder: Path) -> list[tuple[int, float]]:
+    """Optimizer step and training loss, as a finished run logged them."""
+    state = TrainerState.load_from_json(str(folder / "trainer_state.json"))
+    return [(entry["step"], entry["loss"]) for entry in state.log_history if "loss" in entry]
+
+
 def read_words(trainer: RecognitionTrainer, words: datasets.Dataset, network: Network) -> list[str]:
     """What the trained network reads on prepared words, in their order."""
     order = np.argsort(words["width"][:], kind="stable")  # batches of like width
