@@ -1,8 +1,10 @@
 import socket
+import time
 from pathlib import Path
 
 import pytest
 import torch
+from hub_server import HubServer
 from iam_miniature import SPLITS, image_files, label_files, write_archive, write_tree
 
 
@@ -82,3 +84,31 @@ def make_iam(tmp_path):
 @pytest.fixture
 def cache_dir(tmp_path):
     return tmp_path / "cache"
+
+
+@pytest.fixture(scope="session")
+def hub_server():
+    """The stand-in for the Hub."""
+    with HubServer() as server:
+        yield server
+
+
+@pytest.fixture
+def hub(hub_server, monkeypatch, tmp_path):
+    """The stand-in, empty, in the place of the Hub for this process, with a token that may write.
+
+    What would wait before it asks again does not wait.
+    """
+    from huggingface_hub import constants
+
+    hub_server.reset()
+    monkeypatch.setattr(constants, "ENDPOINT", hub_server.endpoint)
+    address = constants.HUGGINGFACE_CO_URL_TEMPLATE.partition("/{")  # made of the endpoint before
+    monkeypatch.setattr(
+        constants, "HUGGINGFACE_CO_URL_TEMPLATE", "".join((hub_server.endpoint, *address[1:]))
+    )
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # the stand-in speaks git-LFS
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
+    monkeypatch.setenv("HF_TOKEN", hub_server.token)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    return hub_server

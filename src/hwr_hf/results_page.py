@@ -44,7 +44,7 @@ def results_page(results_dir: str | Path) -> str:
         path.stem: json.loads(path.read_text(encoding="utf-8"))
         for path in sorted(folder.glob("*.json"))
     }
-    reports = {name: file for name, file in files.items() if _is_evaluation(file)}
+    reports = {name: file for name, file in files.items() if is_evaluation(file)}
     if not reports:
         raise ValueError(
             f"{folder} holds no evaluation report. Write one: "
@@ -206,7 +206,8 @@ def worst_section(reports: dict[str, dict]) -> str:
     )
 
 
-def _is_evaluation(file) -> bool:
+def is_evaluation(file) -> bool:
+    """Whether the content of a JSON file is a report of `hwr-hf evaluate`."""
     return isinstance(file, dict) and {"cer", "wer", "unit", "subset", "lines"} <= file.keys()
 
 

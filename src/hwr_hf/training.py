@@ -30,6 +30,7 @@ from hwr_hf.data.iam import load_iam
 from hwr_hf.data.joined_words import load_joined_words
 from hwr_hf.data.preparation import PreparedLines, fitting_lines, prepare_lines
 from hwr_hf.data.synthetic import load_synthetic
+from hwr_hf.hub_trainer import HubTrainer, training_recipe
 from hwr_hf.learning_curve import draw_learning_curve
 from hwr_hf.metrics import make_compute_metrics
 from hwr_hf.resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
@@ -163,7 +164,7 @@ class RecognitionTrainingArguments(TrainingArguments):
     )
 
 
-class RecognitionTrainer(WeightAveragingTrainer):
+class RecognitionTrainer(HubTrainer, WeightAveragingTrainer):
     """`Trainer` on batches of like width; the train dataset is a `PreparedLines`."""
 
     def compute_loss(self, model, inputs, *args, **kwargs):
@@ -266,7 +267,7 @@ def make_trainer(
         train_parts.append(fitting_lines(prepared, processor.tokenizer, model, "skip"))
     if args.metric_for_best_model == "loss":  # what TrainingArguments puts in place of None
         args.metric_for_best_model = f"eval_{data.units[0]}_cer"
-    return RecognitionTrainer(
+    trainer = RecognitionTrainer(
         model=model.to(memory_format=fastest_memory_format(model.config)),
         args=args,
         processing_class=processor,
@@ -282,6 +283,8 @@ def make_trainer(
         compute_metrics=make_compute_metrics(processor.tokenizer),
         preprocess_logits_for_metrics=lambda logits, labels: logits.argmax(-1),
     )
+    trainer.recipe = training_recipe(Data=data, Model=model_arguments, Arguments=args)
+    return trainer
 
 
 def made_lines(data: DataArguments, seed: int) -> list[datasets.Dataset]:
@@ -370,10 +373,12 @@ def train(
         trainer.add_callback(BatchNormEstimation(trainer))
     trainer.train(resume_from_checkpoint=checkpoint)
     trainer.finish_average()
-    trainer.save_model()
+    trainer.save_model(_internal_call=True)  # a call from outside would push before all is saved
     trainer.save_state()
     if trainer.is_world_process_zero():
         draw_learning_curve(trainer.state.log_history, Path(args.output_dir) / "learning_curve.png")
+    if args.push_to_hub:
+        trainer.push_to_hub()
     return trainer
 
 
