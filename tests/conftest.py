@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from hub_server import HubServer
+from huggingface_hub import constants
 from iam_miniature import SPLITS, image_files, label_files, write_archive, write_tree
 
 
@@ -99,16 +100,9 @@ def hub(hub_server, monkeypatch, tmp_path):
 
     What would wait before it asks again does not wait.
     """
-    from huggingface_hub import constants
-
     hub_server.reset()
-    monkeypatch.setattr(constants, "ENDPOINT", hub_server.endpoint)
-    address = constants.HUGGINGFACE_CO_URL_TEMPLATE.partition("/{")  # made of the endpoint before
-    monkeypatch.setattr(
-        constants, "HUGGINGFACE_CO_URL_TEMPLATE", "".join((hub_server.endpoint, *address[1:]))
-    )
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # the stand-in speaks git-LFS
+    hub_server.replace_hub(monkeypatch)
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
-    monkeypatch.setenv("HF_TOKEN", hub_server.token)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     return hub_server

@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import yaml
+from huggingface_hub import constants
 
 USER = "user"
 WRITE_TOKEN, READ_TOKEN = "hf_write", "hf_read"
@@ -85,7 +86,7 @@ class Fault:
 
     `action` is a status to answer with; "cut", the connection breaks in the middle of the file;
     "truncate", half of the file comes as if it were all of it; or "lose answer", the request is
-    carried out and the connection breaks before the answer.
+    carried out and the connection breaks before a byte of the answer.
     """
 
     method: str
@@ -128,6 +129,17 @@ class HubServer:
         self.lfs_objects: dict[str, bytes] = {}
         self.faults: list[Fault] = []
         self.requests: list[str] = []  # "METHOD path", as they came
+
+    def replace_hub(self, patch) -> None:
+        """Makes this process take the stand-in for the Hub, by a pytest.MonkeyPatch.
+
+        huggingface_hub reads HF_ENDPOINT when it is imported, which is long past.
+        """
+        address = constants.HUGGINGFACE_CO_URL_TEMPLATE.removeprefix(constants.ENDPOINT)
+        patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", self.endpoint + address)
+        patch.setattr(constants, "ENDPOINT", self.endpoint)
+        patch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # the stand-in speaks git-LFS
+        patch.setenv("HF_TOKEN", self.token)
 
     def fail(self, *faults: Fault) -> None:
         self.faults += faults

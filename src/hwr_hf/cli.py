@@ -238,6 +238,12 @@ def _load_pipeline(arguments: argparse.Namespace):
     import torch
     from transformers import pipeline
 
+    if not os.path.isdir(model):
+        # All of it before any is loaded, and with errors of its own: the pipeline would bury them.
+        from huggingface_hub import snapshot_download
+
+        wanted = ["*.json", "*.safetensors", "*.py"]
+        model = snapshot_download(model, allow_patterns=wanted, ignore_patterns=["*/*"])
     # The weights are stored as float16, which a CPU computes slowly.
     return pipeline(
         "image-to-text",

@@ -1,8 +1,8 @@
 """Drawn lines that try a model's limits, and which of them it misreads.
 
 In: a pipeline and handwriting fonts. Out: for every limit how many lines were tried and misread,
-and one of the misread ones as an image, for the model card. The lines are drawn, so that they may be
-shown; every one that was tried is counted, whether it was read right or not.
+and one of the misread ones as an image, for the model card. The lines are drawn, so that they may
+be shown; every one that was tried is counted, whether it was read right or not.
 """
 
 from collections.abc import Callable, Iterator, Sequence

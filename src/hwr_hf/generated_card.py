@@ -15,7 +15,7 @@ from .model_card import card_metadata, num_parameters, reading_code
 from .results_page import evaluation_table
 from .weights_files import weight_files
 
-GENERATED_MARK = "<!-- Written by hwr-hf from the model's files. Take this line out to keep your own changes. -->"
+GENERATED_MARK = "<!-- Written by hwr-hf. Take this line out to keep changes of your own. -->"
 RECIPE = "training_recipe.json"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -26,9 +26,9 @@ CARD = """\
 {mark}
 # {name}
 
-Reads English handwriting: the image of one text line or one word in, its text out. A ResNet-BiLSTM
-with a CTC head, {parameters:.1f} million parameters, {megabytes:.1f} MB, made with the Python package
-`hwr_hf`.
+Reads English handwriting: the image of one text line or one word in, its text out. A
+ResNet-BiLSTM with a CTC head, {parameters:.1f} million parameters, {megabytes:.1f} MB, made with
+the Python package `hwr_hf`.
 
 ## Intended use
 Transcribing handwriting like the one it was trained on, cut into lines or words. Not for pages,
@@ -60,14 +60,14 @@ No report of an evaluation came with the model. To measure it:
 hwr-hf evaluate --iam path/to/iam --model {model} --output results/validation.json
 ```"""
 RESULTS = """\
-CER is edits over reference characters, WER the same over words split on spaces, both pooled over all
-images; in brackets the 95 % interval of a bootstrap by writer. The reports are in `results/`.
+CER is edits over reference characters, WER the same over words split on spaces, both pooled over
+all images{interval}. The reports are in `results/`.
 
 {table}"""
 IAM_TERMS = """\
-**Terms**: recognisers of `hwr_hf` are trained on the IAM Handwriting Database (Marti and Bunke, 2002,
-https://doi.org/10.1007/s100320200071) or go on from weights that were, and inherit its terms:
-non-commercial research, cite the database. `LICENSE.md` has them."""
+**Terms**: recognisers of `hwr_hf` are trained on the IAM Handwriting Database (Marti and Bunke,
+2002, https://doi.org/10.1007/s100320200071) or go on from weights that were, and inherit its
+terms: non-commercial research, cite the database. `LICENSE.md` has them."""
 OWN_TERMS = "**Terms**: {license}, as its author states; see `LICENSE.md`."
 
 
@@ -98,7 +98,6 @@ def generated_card(
         )
     recipe = _read(folder / RECIPE)
     weights = weight_files(folder)
-    table = evaluation_table(reports).replace("](", "](results/") if reports else ""
     return CARD.format(
         metadata=card_metadata(name, reports, license, base_model=_base_model(recipe)),
         mark=GENERATED_MARK,
@@ -108,9 +107,17 @@ def generated_card(
         reading=reading_code(repo_id),
         training="\n".join(training_facts(folder)) or UNKNOWN_TRAINING,
         terms=_terms(license),
-        results=RESULTS.format(table=table) if reports else NO_RESULTS.format(model=repo_id),
-        characters=config["vocab_size"] - 1,  # without CTC's blank
+        results=_results(reports) if reports else NO_RESULTS.format(model=repo_id),
+        characters=_num_characters(folder),
         height=_image_height(folder),
+    )
+
+
+def _results(reports: dict[str, dict]) -> str:
+    intervals = {r["interval"] for r in reports.values() if r.get("cer_interval")}
+    return RESULTS.format(
+        interval=f"; in brackets the interval ({'; '.join(sorted(intervals))})" * bool(intervals),
+        table=evaluation_table(reports).replace("](", "](results/"),
     )
 
 
@@ -168,6 +175,13 @@ def _terms(license: dict[str, str] | None) -> str:
     if license is None:
         return IAM_TERMS
     return OWN_TERMS.format(license=license.get("license_name") or license["license"])
+
+
+def _num_characters(folder: Path) -> int:
+    """Characters of the vocabulary, without CTC's blank and other special tokens."""
+    tokenizer = _read(folder / "tokenizer.json")
+    special = {token["content"] for token in tokenizer["added_tokens"] if token["special"]}
+    return len(tokenizer["model"]["vocab"].keys() - special)
 
 
 def _image_height(folder: Path) -> int:

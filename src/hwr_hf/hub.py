@@ -1,8 +1,8 @@
 """Pushes models, Spaces and data sets to the Hugging Face Hub, each as one commit or not at all.
 
-In: a folder and the name of a repository. Out: the repository with the folder's content. Large files
-are uploaded first and come to light only with the commit, so a connection that breaks leaves the
-repository as it was; the same call again goes on, and changes nothing when nothing has changed.
+In: a folder and the name of a repository. Out: the repository with the folder's content. Large
+files are uploaded first and come to light only with the commit, so a connection that breaks leaves
+the repository as it was; the same call goes on, and changes nothing when nothing has changed.
 Errors are Python's own, `PermissionError`, `ConnectionError` and `ValueError`, and say what to do.
 """
 
@@ -363,13 +363,13 @@ def _explained(error: BaseException, target: _Target) -> BaseException:
         return ConnectionError("HF_HUB_OFFLINE is set, which forbids to push. Unset it.")
     if status == 401:
         return PermissionError(
-            "The Hub does not know the token. Run `hf auth login` with a valid one, or set HF_TOKEN "
-            "to it; tokens are made at https://huggingface.co/settings/tokens."
+            "The Hub does not know the token. Run `hf auth login` with a valid one, or set "
+            "HF_TOKEN to it; tokens are made at https://huggingface.co/settings/tokens."
         )
     if status == 403:
         return PermissionError(
-            f"The token may not write to {target.repo_id}.{said} The name belongs to somebody else, "
-            "or the token may only read: choose a name of your own account, or make a token with "
+            f"The token may not write to {target.repo_id}.{said} The name belongs to somebody "
+            "else, or the token may only read: choose a name of your own account, or make a token with "
             "the right to write."
         )
     if isinstance(error, RevisionNotFoundError):

@@ -1,13 +1,12 @@
 """From a folder to the files of a repository on the Hub, and what of it stays at home.
 
-In: a model's folder, as `save_pretrained` or a training left it, one of its checkpoints included; or
-the folder of a Space or a data set. Out: `RepositoryFiles`, the content of the repository by path.
+In: a model's folder, as `save_pretrained` or a training left it, or a checkpoint; or the folder of
+a Space or a data set. Out: `RepositoryFiles`, the content of the repository by path.
 A model gets what it lacks: remote code, licence and a card. Nothing is written into the folder.
 What belongs in a model's repository is listed here; all else is left out and named, so that neither
 an optimizer's state nor somebody's images are published by accident.
 """
 
-import json
 import os
 import re
 import shutil

@@ -2,8 +2,8 @@
 
 In: the library's own options, `push_to_hub`, `hub_model_id`, `hub_token`, `hub_private_repo`,
 `hub_revision` and `hub_strategy`. Out: a complete repository, at the end and, with the strategy
-"every_save", from every checkpoint, each as one commit. The library itself would upload the
-training's arguments as a pickle and its logs as well, and make the repository before the first step.
+"every_save", from every checkpoint, each as one commit. The library itself would also upload the
+training's arguments as a pickle and its logs, and make the repository before the first step.
 """
 
 import dataclasses
@@ -73,8 +73,8 @@ class HubTrainer(Trainer):
         """
         if self.args.hub_strategy in (HubStrategy.CHECKPOINT, HubStrategy.ALL_CHECKPOINTS):
             raise ValueError(
-                f"hub_strategy={self.args.hub_strategy.value!r} would publish the optimizer's state "
-                "and pickled files. Use 'end' or 'every_save'."
+                f"hub_strategy={self.args.hub_strategy.value!r} would publish the optimizer's "
+                "state and pickled files. Use 'end' or 'every_save'."
             )
         self.hub_model_id = self.args.hub_model_id or Path(self.args.output_dir).absolute().name
         self.push_in_progress = None

@@ -12,10 +12,14 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from string import Formatter
 
 from huggingface_hub import EvalResult, ModelCardData
 from safetensors import safe_open
 
+from .data.font_download import FONTS
+from .resnet_bilstm.image_transforms_resnet_bilstm import MIN_CONTRAST
+from .resnet_bilstm.tokenization_resnet_bilstm import DEFAULT_CHARACTERS
 from .results_page import is_evaluation
 
 # The terms of IAM and IAM-OnDB, which weights trained on them inherit.
@@ -25,19 +29,25 @@ IAM_LICENSE = {
     "license_link": "https://fki.tic.heia-fr.ch/databases/iam-handwriting-database",
 }
 IAM_ON_THE_HUB = "Teklia/IAM-line"
+PACKAGE = Path(__file__).parent
+IAM_TEST_LIST = "data/splits/aachen/te.lst"
 TAGS = ("handwriting-recognition", "htr", "ctc", "resnet-bilstm")
 TASK = "image-to-text"
 CONDITIONS = ("dataset", "split", "subset", "unit", "segmentation", "decoder", "num_views")
 READING_MARK = "reading"
 
 
-def card_values(results_dir: str | Path, model_dir: str | Path, name: str = "") -> dict:
+def card_values(
+    results_dir: str | Path, model_dir: str | Path, name: str = "", repository: str = ""
+) -> dict:
     """What a template can name: every JSON file of `results_dir`, and what is made of them.
 
     Args:
         results_dir: Folder of JSON files; `test_lines.json` is named `test_lines`.
         model_dir: Folder of the model, for `parameters` (millions) and `megabytes`.
         name: The model's, for the metadata.
+        repository: Where from the card's place the files of the model's repository are: `""`, or a
+            path that ends in "/".
 
     Returns:
         Values by name; those of `training.json` stand at the top level too.
@@ -52,8 +62,12 @@ def card_values(results_dir: str | Path, model_dir: str | Path, name: str = "") 
         "metadata": card_metadata(name, reports, datasets=[IAM_ON_THE_HUB]),
         "results_table": results_table(values),
         "correction": correction_section(reports),
-        "failures_table": failures_table(values.get("failures", {})),
-        "cost_table": cost_table(values.get("cost", {})),
+        "failures_table": failures_table(values.get("failures", {}), repository),
+        "reading": reading_code("hwr_hf.DEFAULT_MODEL", package=True),
+        "iam_test_lines": len((PACKAGE / IAM_TEST_LIST).read_text(encoding="utf-8").split()),
+        "characters": len(DEFAULT_CHARACTERS),
+        "min_contrast": MIN_CONTRAST,
+        "num_fonts": len(FONTS),
     }
 
 
@@ -90,6 +104,21 @@ def reports_on(weights_sha256: str, files: dict) -> dict[str, dict]:
     }
 
 
+def quoted_results(template: str, results_dir: str | Path, model_dir: str | Path) -> list[Path]:
+    """JSON files that a card's template names, and those measured on the model's weights."""
+    sha256 = file_sha256(Path(model_dir) / "model.safetensors")
+    fields = {field for _, field, _, _ in Formatter().parse(template) if field}
+    named = {field.partition("[")[0] for field in fields}
+    paths = {path.stem: path for path in sorted(Path(results_dir).glob("*.json"))}
+    files = read_json_files(paths.values())
+    return [
+        path
+        for name, path in paths.items()
+        if name in named
+        or (isinstance(files[name], dict) and files[name].get("model_sha256") == sha256)
+    ]
+
+
 def num_parameters(weights: Sequence[Path]) -> int:
     """Numbers in the tensors of safetensors files."""
     total = 0
@@ -111,7 +140,7 @@ def card_metadata(
     Args:
         name: The model's name.
         reports: Evaluation reports by name, the source of `model-index`.
-        license: `license`, and for `"other"` `license_name` and `license_link`; IAM's terms if None.
+        license: `license`, and for `"other"` `license_name` and `license_link`; None: IAM's terms.
         datasets: Ids of data sets on the Hub that hold what the model was trained on.
         base_model: Id on the Hub of the model that this one goes on from.
     """
@@ -138,7 +167,7 @@ def _results(report: dict) -> list[EvalResult]:
             task_type=TASK,
             task_name="Handwritten text recognition",
             dataset_type=re.sub("[^a-z0-9]+", "-", report["dataset"].lower()).strip("-"),
-            dataset_name=f"{report['dataset']}, {_images(report)}",
+            dataset_name=f"{report['dataset']}, {_images(report)}".replace("`", ""),
             dataset_config=", ".join(about.values()),
             dataset_split=report["subset"],
             dataset_args=about,
@@ -206,12 +235,13 @@ def correction_section(reports: dict[str, dict]) -> str:
     return "### With correction\n" + "\n".join(table) + "\n"
 
 
-def failures_table(failures: dict) -> str:
+def failures_table(failures: dict, repository: str = "") -> str:
     """Drawn lines that were misread, as a Markdown table with their images.
 
     Args:
         failures: From `failure_examples.try_limits`, under `rows`; `image_folder` is the folder of
             their images in the model's repository.
+        repository: As for `card_values`.
     """
     rows = ["| limit | misread | misread with beam | for example | read | with beam |"]
     rows.append("|---|---|---|---|---|---|")
@@ -220,29 +250,15 @@ def failures_table(failures: dict) -> str:
         cells = [row["limit"]]
         cells += [f"{row[count]} of {row['tried']}" for count in ("misread", "misread_beam")]
         if example:
-            image = f"{failures['image_folder']}/{example['image']}"
+            image = f"{repository}{failures['image_folder']}/{example['image']}"
             cells += [
-                f"![{row['text']}]({image})",
+                f"![{_cell(row['text'])}]({image})",
                 _code(example["read"]),
                 _code(example["read_beam"]),
             ]
         else:
             cells += ["", "", ""]
         rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows)
-
-
-def cost_table(cost: dict) -> str:
-    """How long reading takes, as a Markdown table.
-
-    Args:
-        cost: What `scripts/measure_cost.py` wrote.
-    """
-    rows = ["| decoder | one line | lines a second, 16 at once |", "|---|---|---|"]
-    rows += [
-        f"| {row['decoder']} | {1000 * row['line_seconds']:.0f} ms | {row['lines_per_second']:.0f} |"
-        for row in cost.get("rows", [])
-    ]
     return "\n".join(rows)
 
 
@@ -314,5 +330,10 @@ def _code(text: str) -> str:
     """A text as code in a cell of a table."""
     if not text:
         return "nothing"
-    text = text.replace("|", "\\|")
+    text = _cell(text)
     return f"`` {text} ``" if "`" in text else f"`{text}`"
+
+
+def _cell(text: str) -> str:
+    """A text in a cell of a table, which a bar would end."""
+    return text.replace("|", "\\|")

@@ -29,6 +29,7 @@ itself is written by `python scripts/write_results_page.py`.
 TITLES = {
     "ablation": "What each ingredient of the training brings",
     "decoder_tuning": "Greedy decoding and beam search",
+    "failures": "Drawn lines that try the model's limits",
     "tta": "Test-time augmentation",
 }
 
@@ -110,7 +111,11 @@ def comparison_section(name: str, comparison: dict, folder: Path) -> str:
     """The rows of a comparison as they are, under what holds for all of them."""
     title = TITLES.get(name, name.replace("_", " ").capitalize())
     rows = [
-        {_heading(key): _cell(row, key) for key in row if not key.endswith("_interval")}
+        {
+            _heading(key): _cell(row, key)
+            for key in row
+            if not key.endswith("_interval") and not isinstance(row[key], dict)
+        }
         for row in _rows(comparison)
     ]
     picture = _picture(name, title, folder)
