@@ -86,8 +86,10 @@ def test_training_state_and_recipe_become_facts(folder):
         "- Arguments: `learning_rate` 0.0012, `seed` 7",
         "- Steps: 40",
         "- Training loss: 1.5 at step 30",
-        "- Validation CER of lines while training: lowest 50.00% at step 20, last 62.50% at step 40",
-        "- Validation WER of lines while training: lowest 75.00% at step 40, last 75.00% at step 40",
+        "- Validation CER of lines while training: lowest 50.00% at step 20, last 62.50% at step "
+        "40",
+        "- Validation WER of lines while training: lowest 75.00% at step 40, last 75.00% at step "
+        "40",
     ]
     assert ModelCard(generated_card(folder, REPO)).data.base_model == "user/base"
 

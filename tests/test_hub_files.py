@@ -256,7 +256,7 @@ def test_of_an_unfinished_training_the_last_checkpoint_is_named(folder, tmp_path
     run = tmp_path / "run"
     for step in (500, 1000):
         shutil.copytree(folder, run / f"checkpoint-{step}")
-    with pytest.raises(ValueError, match="last checkpoint is .*checkpoint-1000: push that one"):
+    with pytest.raises(ValueError, match=r"last checkpoint is .*checkpoint-1000: push that one"):
         model_files(run, REPO)
 
 

@@ -4,8 +4,8 @@ import json
 
 import datasets
 import pytest
-from huggingface_hub import ModelCard
 from hub_server import Fault
+from huggingface_hub import ModelCard
 from transformers import AutoModelForCTC
 
 from hwr_hf.cli import main

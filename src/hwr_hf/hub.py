@@ -369,8 +369,8 @@ def _explained(error: BaseException, target: _Target) -> BaseException:
     if status == 403:
         return PermissionError(
             f"The token may not write to {target.repo_id}.{said} The name belongs to somebody "
-            "else, or the token may only read: choose a name of your own account, or make a token with "
-            "the right to write."
+            "else, or the token may only read: choose a name of your own account, or make a token "
+            "with the right to write."
         )
     if isinstance(error, RevisionNotFoundError):
         return ValueError(f"{target.repo_id} has no branch {target.branch}. Check the revision.")
