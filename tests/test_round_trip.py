@@ -13,6 +13,7 @@ import sys
 import pytest
 from drawing import draw_text_line
 from hub_server import Fault, HubServer
+from huggingface_hub import constants
 from iam_miniature import LINES, SPLITS
 from ngram_miniature import save_ngram
 from transformers import AutoModelForCTC, pipeline
@@ -294,3 +295,11 @@ def test_the_command_line_says_in_a_sentence_that_a_download_was_cut_short(
     assert "error: Consistency check failed" in captured.err
     hub.faults.clear()
     assert main(["read", line, "--model", REPO]) == 0
+
+
+def test_what_an_earlier_load_has_cached_is_read_offline(hub, folder, line, capsys, monkeypatch):
+    push_model(folder, REPO)
+    (here,) = pipeline("image-to-text", REPO, device="cpu")(line)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert main(["read", line, "--model", REPO]) == 0
+    assert capsys.readouterr().out == here["generated_text"] + "\n"

@@ -240,10 +240,15 @@ def _load_pipeline(arguments: argparse.Namespace):
 
     if not os.path.isdir(model):
         # All of it before any is loaded, and with errors of its own: the pipeline would bury them.
-        from huggingface_hub import snapshot_download
+        from huggingface_hub import snapshot_download, try_to_load_from_cache
+        from huggingface_hub.errors import LocalEntryNotFoundError
 
         wanted = ["*.json", "*.safetensors", "*.py"]
-        model = snapshot_download(model, allow_patterns=wanted, ignore_patterns=["*/*"])
+        try:
+            model = snapshot_download(model, allow_patterns=wanted, ignore_patterns=["*/*"])
+        except LocalEntryNotFoundError:  # no connection; what is here may be enough
+            if not isinstance(try_to_load_from_cache(model, "config.json"), str):
+                raise
     # The weights are stored as float16, which a CPU computes slowly.
     return pipeline(
         "image-to-text",
@@ -315,13 +320,17 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _push(arguments: argparse.Namespace) -> int:
-    from .hub import check_name, push
+    from .hub import check_name, full_name, push
     from .hub_files import folder_files, model_files
 
+    logging.basicConfig(format="hwr-hf: %(message)s")
     check_name(arguments.repo)
+    repo_id = arguments.repo
+    if "/" not in repo_id and not arguments.dry_run:
+        repo_id = full_name(repo_id)
     if arguments.type == "model":
         license = _license(arguments.license)
-        content = model_files(arguments.folder, arguments.repo, arguments.results, license)
+        content = model_files(arguments.folder, repo_id, arguments.results, license)
     elif arguments.results or arguments.license:
         raise ValueError("--results and --license are options of a model. Leave them out.")
     else:
@@ -333,10 +342,9 @@ def _push(arguments: argparse.Namespace) -> int:
             print(f"{content.size(path) / 1e3:10,.1f} kB  {path}")
         print(f"{content.total_size / 1e3:10,.1f} kB  in {len(content.files)} files")
         return SUCCESS
-    logging.basicConfig(format="hwr-hf: %(message)s")
     pushed = push(
         content,
-        arguments.repo,
+        repo_id,
         private=arguments.private,
         revision=arguments.revision,
         message=arguments.message,

@@ -11,9 +11,10 @@ import json
 import logging
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import (
@@ -27,14 +28,17 @@ from huggingface_hub.utils import validate_repo_id
 from . import __version__
 from .generated_card import GENERATED_MARK
 from .hub_files import CARD, RepositoryFiles, folder_files, goes_stale, model_files
+from .model_card import file_sha256
 from .resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
 
 logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 WAITS = (1, 4, 16)  # seconds before the next attempt, after a failure that may pass
 LONGEST_WAIT = 120  # however long the Hub asks to wait
 MAY_PASS = (408, 409, 429, 500, 502, 503, 504)
 MAIN = "main"
+PATHS_AT_ONCE = 1000  # in a request
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,8 @@ def push_model(
         ConnectionError: The Hub could not be reached; nothing was published.
     """
     check_name(repo_id)
+    if "/" not in repo_id:
+        repo_id = full_name(repo_id, token)  # the card says it
     return push(
         model_files(folder, repo_id, results, license),
         repo_id,
@@ -130,52 +136,30 @@ def push(
     Raises:
         ValueError, PermissionError, ConnectionError: As for `push_model`.
     """
-    check_name(repo_id)
-    target = _Target(
-        HfApi(token=token, library_name="hwr_hf", library_version=__version__),
-        repo_id,
-        content.kind,
-        revision or MAIN,
-    )
+    repo_id = full_name(repo_id, token)
+    api = HfApi(token=token, library_name="hwr_hf", library_version=__version__)
+    target = _Target(api, repo_id, content.kind, revision or MAIN)
     message = message or f"Upload {content.kind} with hwr_hf {__version__}"
-    for wait in (*WAITS, None):
-        try:
-            return target.push(content, private, message)
-        except (
-            HfHubHTTPError,
-            OSError,
-            RuntimeError,
-            json.JSONDecodeError,
-            *_HTTP_ERRORS,
-        ) as error:
-            if wait is None or not _may_pass(error):
-                explained = _explained(error, target)
-                raise explained from (None if explained is error else error)
-            wait = max(wait, min(_asked_wait(error), LONGEST_WAIT))
-            reason = " ".join(str(error).split())[:200]
-            logger.warning("%s. Trying again in %d s.", reason, wait)
-            time.sleep(wait)
-    raise AssertionError("the last attempt returns or raises")
+    return _repeated(lambda: target.push(content, private, message), target)
 
 
 def check_name(repo_id: str) -> None:
     """Raises a ValueError unless the Hub allows this name."""
     validate_repo_id(repo_id)
-    if repo_id.count("/") > 1 or Path(repo_id).exists():
-        raise ValueError(f"{repo_id!r} is a path. The repository's name has the form user/name.")
 
 
-def account_name(token: str | None = None) -> str:
-    """Name of the token's owner on the Hub.
+def full_name(repo_id: str, token: str | None = None) -> str:
+    """`user/name`, with the name of the token's owner where `repo_id` is a name alone.
+
+    The token is checked in any case.
 
     Raises:
-        PermissionError, ConnectionError: As for `push_model`.
+        ValueError, PermissionError, ConnectionError: As for `push_model`.
     """
+    check_name(repo_id)
     api = HfApi(token=token)
-    try:
-        return api.whoami()["name"]
-    except (HfHubHTTPError, OSError, json.JSONDecodeError, *_HTTP_ERRORS) as error:
-        raise _explained(error, _Target(api, "your repository", "model", MAIN)) from error
+    owner = _repeated(lambda: api.whoami()["name"], _Target(api, repo_id, "model", MAIN))
+    return repo_id if "/" in repo_id else f"{owner}/{repo_id}"
 
 
 class DamagedUploadError(ConnectionError):
@@ -193,9 +177,6 @@ class _Target:
 
     def push(self, content: RepositoryFiles, private: bool, message: str) -> Pushed:
         """One attempt; every step may be repeated."""
-        owner = self.api.whoami()["name"]
-        if "/" not in self.repo_id:
-            self.repo_id = f"{owner}/{self.repo_id}"
         url = self._create(private, content.sdk)
         before = self._head()
         remote = self.api.list_repo_files(self.repo_id, repo_type=self.kind, revision=self.branch)
@@ -274,18 +255,21 @@ class _Target:
 
     def _check_arrived(self, files: dict[str, Path | bytes], commit: str) -> None:
         """Compares what the Hub has with what was sent, by hash."""
-        infos = self.api.get_paths_info(
-            self.repo_id, list(files), repo_type=self.kind, revision=commit
-        )
-        there = {info.path: info for info in infos}
+        paths, there = list(files), {}
+        for start in range(0, len(paths), PATHS_AT_ONCE):
+            some = paths[start : start + PATHS_AT_ONCE]
+            infos = self.api.get_paths_info(
+                self.repo_id, some, repo_type=self.kind, revision=commit
+            )
+            there |= {info.path: info for info in infos}
         for path, where in files.items():
-            content, info = _bytes(where), there.get(path)
+            info = there.get(path)
             if info is None:
                 arrived = False
             elif info.lfs:
-                arrived = info.lfs.sha256 == hashlib.sha256(content).hexdigest()
+                arrived = info.lfs.sha256 == _sha256(where)
             else:
-                arrived = info.blob_id == _git_hash(content)
+                arrived = info.blob_id == _git_hash(_bytes(where))
             if not arrived:
                 raise DamagedUploadError(
                     f"{path} did not arrive in {self.repo_id} as it is here. Push again; until "
@@ -301,6 +285,10 @@ def _bytes(where: Path | bytes) -> bytes:
     return where if isinstance(where, bytes) else where.read_bytes()
 
 
+def _sha256(where: Path | bytes) -> str:
+    return hashlib.sha256(where).hexdigest() if isinstance(where, bytes) else file_sha256(where)
+
+
 def _git_hash(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
@@ -308,6 +296,23 @@ def _git_hash(content: bytes) -> str:
 # huggingface_hub's client raises its own classes where no answer came; which library it is changes
 # with its version, and their common base class is that of its HTTP errors.
 _HTTP_ERRORS = tuple(base for base in HfHubHTTPError.__mro__[1:] if base.__name__ == "HTTPError")
+
+
+def _repeated(call: Callable[[], Result], target: "_Target") -> Result:
+    """The call's result; a failure that may pass is waited for, another one is explained."""
+    failures = (HfHubHTTPError, OSError, RuntimeError, json.JSONDecodeError, *_HTTP_ERRORS)
+    for wait in (*WAITS, None):
+        try:
+            return call()
+        except failures as error:
+            if wait is None or not _may_pass(error):
+                explained = _explained(error, target)
+                raise explained from (None if explained is error else error)
+            wait = max(wait, min(_asked_wait(error), LONGEST_WAIT))
+            reason = " ".join(str(error).split())[:200]
+            logger.warning("%s. Trying again in %d s.", reason, wait)
+            time.sleep(wait)
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:

@@ -16,7 +16,7 @@ from transformers import Trainer
 from transformers.trainer_utils import HubStrategy
 
 from .generated_card import GENERATED_MARK, RECIPE, generated_card
-from .hub import Pushed, account_name, check_name, push_model
+from .hub import Pushed, full_name, push_model
 from .hub_files import CARD
 
 logger = logging.getLogger(__name__)
@@ -79,8 +79,7 @@ class HubTrainer(Trainer):
         self.hub_model_id = self.args.hub_model_id or Path(self.args.output_dir).absolute().name
         self.push_in_progress = None
         if self.is_world_process_zero():
-            check_name(self.hub_model_id)
-            account_name(token or self.args.hub_token)
+            self.hub_model_id = full_name(self.hub_model_id, token or self.args.hub_token)
 
     def create_model_card(self, **_) -> None:
         """Writes the card that a push uploads into the output folder; the options are not used.
@@ -145,7 +144,6 @@ class HubTrainer(Trainer):
             message=message,
             token=token or self.args.hub_token,
         )
-        self.hub_model_id = pushed.repo_id
         logger.info("%s is at %s", folder, pushed.url)
         return pushed
 
