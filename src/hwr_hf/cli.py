@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import glob
 import json
-import logging
 import os
 import sys
 import warnings
@@ -323,7 +322,6 @@ def _push(arguments: argparse.Namespace) -> int:
     from .hub import check_name, full_name, push
     from .hub_files import folder_files, model_files
 
-    logging.basicConfig(format="hwr-hf: %(message)s")
     check_name(arguments.repo)
     repo_id = arguments.repo
     if "/" not in repo_id and not arguments.dry_run:

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 FONT_SIZE = 44
 MARGIN = 14  # pixels of paper around the writing
 INK, PAPER = 40, 245  # grey levels
-GREY_LEVELS = 16  # of a stored image, which keeps it to a few kilobytes
+GREY_LEVELS = 64  # of a stored image, which keeps it to a few kilobytes
 
 
 def plain(line: Image.Image) -> Image.Image:
@@ -89,7 +89,7 @@ LIMITS = (
     Limit("two lines in one image", SENTENCE, of_two_lines),
     Limit("characters it lacks", "Café Zoë, 20% off: £7.50 = €9"),
     Limit("names", "Okonkwo, Szymanska and Nguyen"),
-    Limit("codes", "Ref. KX7-Q19b / 0O1lI"),
+    Limit("codes", "Ref. KX7-Q49b, no. 8352/6"),
     Limit("another language", "Wir fahren heute zusammen heim."),
     Limit("capitals", "PLEASE KEEP THE GATE CLOSED"),
 )
