@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import transformers
 import yaml
 from huggingface_hub import constants
 
@@ -140,6 +141,8 @@ class HubServer:
         patch.setattr(constants, "ENDPOINT", self.endpoint)
         patch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # the stand-in speaks git-LFS
         patch.setenv("HF_TOKEN", self.token)
+        # transformers keeps a client that was made for the endpoint of before.
+        patch.setattr(transformers.utils.hub, "_hf_api", None, raising=False)
 
     def fail(self, *faults: Fault) -> None:
         self.faults += faults

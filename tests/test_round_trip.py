@@ -16,7 +16,7 @@ from hub_server import Fault, HubServer
 from huggingface_hub import constants
 from iam_miniature import LINES, SPLITS
 from ngram_miniature import save_ngram
-from transformers import AutoModelForCTC, pipeline
+from transformers import AutoModelForCTC, AutoProcessor, pipeline
 
 from hwr_hf.cli import main
 from hwr_hf.hub import push_model
@@ -236,6 +236,16 @@ def test_a_parquet_data_set_shaped_like_iam_comes_back(packaged):
 
 def test_load_iam_takes_the_data_set_by_its_name(packaged):
     assert packaged[0]["iam"][0] == "No, that's her \"hat"
+
+
+def test_the_librarys_own_push_of_model_and_processor_is_complete_too(hub, folder, local, line):
+    AutoModelForCTC.from_pretrained(folder).push_to_hub("user/parts")
+    AutoProcessor.from_pretrained(folder).push_to_hub("user/parts")
+    files = hub.repository("user/parts").files()
+    code = {path.name for path in folder.glob("*_resnet_bilstm.py")}
+    assert code | {"model.safetensors", "processor_config.json"} <= files.keys()
+    (reading,) = pipeline("image-to-text", "user/parts", device="cpu")(line)
+    assert reading["generated_text"] == local["pipeline"][0]["generated_text"]
 
 
 # Downloads that fail

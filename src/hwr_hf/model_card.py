@@ -227,12 +227,12 @@ def correction_section(reports: dict[str, dict]) -> str:
                 for rate in ("cer", "wer")
                 for r in (*alike[:1], report)
             ]
-            rows.append(f"| {_images(report)} | {_decoder(report)} | {' | '.join(rates)} |")
+            rows.append(f"| {_images(report)} | {_decoder(alike[0])} | {' | '.join(rates)} |")
     if not rows:
         return ""
     head = ["images", "decoder", "CER", "CER, corrected", "WER", "WER, corrected"]
     table = [f"| {' | '.join(head)} |", "|---" * len(head) + "|", *rows]
-    return "### With correction\n" + "\n".join(table) + "\n"
+    return "### With correction\n" + "\n".join(table) + "\n\n"
 
 
 def failures_table(failures: dict, repository: str = "") -> str:
@@ -315,7 +315,8 @@ def _images(report: dict) -> str:
 
 
 def _decoder(report: dict) -> str:
-    return {"beam": "beam with n-gram"}.get(report["decoder"], report["decoder"])
+    decoder = "beam with n-gram" if report["decoder"] == "beam" else report["decoder"]
+    return f"{decoder}, corrected" if report.get("correction") else decoder
 
 
 def _rate_with_interval(report: dict, rate: str) -> str:
