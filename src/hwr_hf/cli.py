@@ -528,7 +528,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--private", action="store_true", help="make the repository private")
     add("--revision", metavar="BRANCH", help="made if it is not there (main)")
     add("--dry-run", action="store_true", help="list files and sizes, touch no network")
-    add("--type", choices=["model", "space", "dataset"], default="model", help="%(default)s")
+    add(
+        "--type",
+        choices=["model", "space", "dataset"],
+        default="model",
+        help="what the folder holds (%(default)s)",
+    )
     add(
         "--results",
         nargs="+",

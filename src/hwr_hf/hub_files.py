@@ -197,28 +197,13 @@ def license_text(metadata: dict) -> str:
 def _check_model(folder: Path) -> None:
     if not folder.is_dir():
         raise ValueError(f"There is no folder {folder}. Give a model's folder or a checkpoint.")
-    config_file = folder / "config.json"
-    checkpoints = sorted(
-        (path for path in folder.glob("checkpoint-*") if (path / "config.json").is_file()),
-        key=lambda path: int(re.sub(r"\D", "", path.name) or 0),
-    )
-    hint = f" Its last checkpoint is {checkpoints[-1]}: push that one." if checkpoints else ""
-    for name in ("config.json", *PROCESSOR_FILES):
-        if not (folder / name).is_file():
-            raise ValueError(
-                f"{folder} holds no complete model: {name} is missing.{hint or ' Save model and'}"
-                + (
-                    ""
-                    if hint
-                    else " processor there: model.save_pretrained, processor.save_pretrained."
-                )
-            )
-    if not weight_files(folder):
+    missing = [name for name in ("config.json", *PROCESSOR_FILES) if not (folder / name).is_file()]
+    missing += [] if weight_files(folder) else [WEIGHTS]
+    if missing:
         raise ValueError(
-            f"{folder} holds no complete model: {WEIGHTS} is missing."
-            + (hint or " Only weights in this format are published, no pickled ones.")
+            f"{folder} holds no complete model: {', '.join(missing)} is missing. {_advice(folder)}"
         )
-    config = read_json_files([config_file])["config"]
+    config = read_json_files([folder / "config.json"])["config"]
     if config.get("model_type") != ResNetBiLstmConfig.model_type:
         raise ValueError(
             f"{folder} holds a model of the type {config.get('model_type')!r}. This command pushes "
@@ -232,6 +217,15 @@ def _check_model(folder: Path) -> None:
             f"{corrector} holds no complete model: it needs config.json and {WEIGHTS}. Save it "
             "there with save_pretrained, or take the folder away."
         )
+
+
+def _advice(folder: Path) -> str:
+    """What to do about a folder that holds no complete model."""
+    checkpoints = [path for path in folder.glob("checkpoint-*") if (path / WEIGHTS).is_file()]
+    if checkpoints:
+        last = max(checkpoints, key=lambda path: (len(path.name), path.name))
+        return f"Its last checkpoint is {last}: push that one."
+    return "Save model and processor there with save_pretrained, which writes no pickled weights."
 
 
 def _safetensors(files: dict[str, Path | bytes]) -> Iterator[Path]:
