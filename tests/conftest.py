@@ -1,8 +1,11 @@
 import socket
+import time
 from pathlib import Path
 
 import pytest
 import torch
+from hub_server import HubServer
+from huggingface_hub import constants
 from iam_miniature import SPLITS, image_files, label_files, write_archive, write_tree
 
 
@@ -82,3 +85,24 @@ def make_iam(tmp_path):
 @pytest.fixture
 def cache_dir(tmp_path):
     return tmp_path / "cache"
+
+
+@pytest.fixture(scope="session")
+def hub_server():
+    """The stand-in for the Hub."""
+    with HubServer() as server:
+        yield server
+
+
+@pytest.fixture
+def hub(hub_server, monkeypatch, tmp_path):
+    """The stand-in, empty, in the place of the Hub for this process, with a token that may write.
+
+    What would wait before it asks again does not wait.
+    """
+    hub_server.reset()
+    hub_server.replace_hub(monkeypatch)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    return hub_server

@@ -15,7 +15,7 @@ from transformers import (
 
 import hwr_hf
 from hwr_hf.metrics import cer
-from hwr_hf.model_card import card_values, fill_card
+from hwr_hf.model_card import card_values, fill_card, quoted_results
 
 ROOT = Path(__file__).parents[1]
 MODEL = Path(hwr_hf.DEFAULT_MODEL)
@@ -80,9 +80,20 @@ def test_the_folder_carries_the_code_of_the_package():
 
 def test_the_card_is_the_template_filled_from_the_results():
     template = (ROOT / "model_cards/resnet-bilstm-small-iam.template.md").read_text()
-    card = fill_card(template, card_values(ROOT / "results", MODEL))
-    assert (ROOT / "model_cards/resnet-bilstm-small-iam.md").read_text() == card
-    assert (MODEL / "README.md").read_text() == card
+    for path, repository in (
+        (ROOT / "model_cards/resnet-bilstm-small-iam.md", "../src/hwr_hf/pretrained/"),
+        (MODEL / "README.md", ""),
+    ):
+        values = card_values(ROOT / "results", MODEL, "resnet-bilstm-small-iam", repository)
+        assert path.read_text() == fill_card(template, values)
+
+
+def test_the_results_beside_the_weights_are_those_that_the_card_quotes():
+    template = (ROOT / "model_cards/resnet-bilstm-small-iam.template.md").read_text()
+    quoted = quoted_results(template, ROOT / "results", MODEL)
+    assert {p.name for p in quoted} == {p.name for p in (MODEL / "results").glob("*.json")}
+    for path in quoted:
+        assert path.read_bytes() == (MODEL / "results" / path.name).read_bytes(), path.name
 
 
 def test_the_results_were_measured_on_the_default_weights():

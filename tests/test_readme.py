@@ -159,6 +159,23 @@ def test_loading_iam_runs(make_iam, tmp_path, monkeypatch):
     assert set(names["lines"]) == {"train", "validation", "test"}
 
 
+def test_pushing_commands_run_and_what_was_pushed_reads(
+    hub, tiny_model_dir, tmp_path, in_root, capsys
+):
+    report = {"dataset": "drawn", "subset": "test", "unit": "lines", "lines": 1, "cer": 0, "wer": 0}
+    (tmp_path / "mine.json").write_text(json.dumps(report))
+    places = {"runs/mine": str(tiny_model_dir), "results/mine.json": str(tmp_path / "mine.json")}
+    dry_run, push = [command for command in commands() if command[1] == "push"]
+    assert main([places.get(word, word) for word in dry_run[1:]]) == 0
+    assert "kB  model.safetensors" in capsys.readouterr().out
+    assert hub.requests == []
+    assert main([places.get(word, word) for word in push[1:]]) == 0
+    assert hub.repository("user/name").private
+    (code,) = [block for block in blocks("python") if "user/name" in block]
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out.count("\n") == 2
+
+
 def test_results_and_command_are_those_under_results():
     values = card_values(ROOT / "results", hwr_hf.DEFAULT_MODEL)
     filled = fill_section(README, "results", values["results_table"])

@@ -1,4 +1,4 @@
-"""The command `hwr-hf`: read images, train a recogniser, measure one, make data sets.
+"""The command `hwr-hf`: read images, train a recogniser, measure one, make data sets, publish.
 
 In: the command line. Out: text or JSON lines on standard output; progress and complaints on
 standard error; the exit code 0, 1 (some image could not be read) or 2 (a mistake in the call).
@@ -33,6 +33,7 @@ commands:
   train     train or fine-tune a recogniser on IAM, on your own handwriting, or on both
   evaluate  CER and WER of a model, and a page of its worst lines
   dataset   make a data set of your own images and texts, to train on and to share
+  push      upload a model, a data set or a Space to the Hugging Face Hub
 """
 EXAMPLES = """\
 examples:
@@ -42,6 +43,7 @@ examples:
   hwr-hf train --help                         every training option
   hwr-hf evaluate --iam iam/ --output results/validation.json
   hwr-hf dataset pack --help                  your own handwriting
+  hwr-hf push runs/mine --repo user/name --dry-run
 
 An image shows one line or one word. Cut pages into lines first.
 HWR_HF_TRACEBACK=1 hwr-hf ... shows where in the program an error arose.
@@ -69,6 +71,21 @@ examples:
 
 The JSON holds numbers only. The page of worst lines shows IAM's images, which may not be passed
 on: keep it out of what you publish.
+"""
+PUSH_EXAMPLES = """\
+examples:
+  hwr-hf push runs/mine --repo user/name --dry-run         what would go, with sizes; no network
+  hwr-hf push runs/mine --repo user/name --private
+  hwr-hf push runs/mine/checkpoint-500 --repo user/name --revision trial
+  hwr-hf push runs/mine --repo user/name --results results/mine.json
+  hwr-hf push space --repo user/demo --type space
+
+A model's repository gets weights, processor, the code that reads without this package, a card, a
+licence and the results; of a training's folder nothing else. Without README.md in the folder a card
+is written from what its files know. Everything arrives as one commit: a connection that breaks
+leaves the repository as it was, and the same command goes on. Log in first: hf auth login.
+
+exit code: 0 pushed, or already there; 2 not pushed.
 """
 
 
@@ -225,6 +242,17 @@ def _load_pipeline(arguments: argparse.Namespace):
     import torch
     from transformers import pipeline
 
+    if not os.path.isdir(model):
+        # All of it before any is loaded, and with errors of its own: the pipeline would bury them.
+        from huggingface_hub import snapshot_download, try_to_load_from_cache
+        from huggingface_hub.errors import LocalEntryNotFoundError
+
+        wanted = ["*.json", "*.safetensors", "*.py"]
+        try:
+            model = snapshot_download(model, allow_patterns=wanted, ignore_patterns=["*/*"])
+        except LocalEntryNotFoundError:  # no connection; what is here may be enough
+            if not isinstance(try_to_load_from_cache(model, "config.json"), str):
+                raise
     # The weights are stored as float16, which a CPU computes slowly.
     return pipeline(
         "image-to-text",
@@ -300,6 +328,52 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         f"numbers: {arguments.output}\nworst lines: {page}"
     )
     return SUCCESS
+
+
+def _push(arguments: argparse.Namespace) -> int:
+    from .hub import check_name, full_name, push
+    from .hub_files import folder_files, model_files
+
+    check_name(arguments.repo)
+    repo_id = arguments.repo
+    if "/" not in repo_id and not arguments.dry_run:
+        repo_id = full_name(repo_id)
+    if arguments.type == "model":
+        license = _license(arguments.license)
+        content = model_files(arguments.folder, repo_id, arguments.results, license)
+    elif arguments.results or arguments.license:
+        raise ValueError("--results and --license are options of a model. Leave them out.")
+    else:
+        content = folder_files(arguments.folder, arguments.type)
+    for path, reason in content.left_out.items():
+        print(f"left out: {path} ({reason})", file=sys.stderr)
+    if arguments.dry_run:
+        for path in content.files:
+            print(f"{content.size(path) / 1e3:10,.1f} kB  {path}")
+        print(f"{content.total_size / 1e3:10,.1f} kB  in {len(content.files)} files")
+        return SUCCESS
+    pushed = push(
+        content,
+        repo_id,
+        private=arguments.private,
+        revision=arguments.revision,
+        message=arguments.message,
+    )
+    for path in pushed.deleted:
+        print(f"deleted there: {path}", file=sys.stderr)
+    state = f"{len(content.files)} files" if pushed.is_new else "already there"
+    print(f"{pushed.url}  ({state}, commit {pushed.commit})")
+    return SUCCESS
+
+
+def _license(name: str | None) -> dict[str, str] | None:
+    """A licence as a card's metadata has it: an id of the Hub, or "name=link" of another one."""
+    if name is None:
+        return None
+    name, other, link = name.partition("=")
+    if other:
+        return {"license": "other", "license_name": name, "license_link": link}
+    return {"license": name}
 
 
 def _evaluation_data(arguments: argparse.Namespace):
@@ -485,6 +559,35 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--num-workers", type=int, default=0, metavar="N", help="processes that prepare images")
     _add_model_arguments(evaluate)
+
+    push = commands.add_parser(
+        "push",
+        description="Upload a model, or a Space or a data set, to the Hugging Face Hub.",
+        epilog=PUSH_EXAMPLES,
+        formatter_class=raw,
+    )
+    push.set_defaults(command=_push)
+    add = push.add_argument
+    add("folder", metavar="FOLDER", help="a model's folder, a training's, or a checkpoint of one")
+    add("--repo", required=True, metavar="USER/NAME", help="where to; made if it is not there")
+    add("--private", action="store_true", help="make the repository private")
+    add("--revision", metavar="BRANCH", help="made if it is not there (main)")
+    add("--dry-run", action="store_true", help="list files and sizes, touch no network")
+    add(
+        "--type",
+        choices=["model", "space", "dataset"],
+        default="model",
+        help="what the folder holds (%(default)s)",
+    )
+    add(
+        "--results",
+        nargs="+",
+        default=[],
+        metavar="PATH",
+        help="reports of `hwr-hf evaluate` on these weights, or folders of them",
+    )
+    add("--license", metavar="ID", help="for a card that is made: an id of the Hub, or NAME=LINK")
+    add("--message", metavar="TEXT", help="of the commit")
     return parser
 
 

@@ -29,6 +29,7 @@ itself is written by `python scripts/write_results_page.py`.
 TITLES = {
     "ablation": "What each ingredient of the training brings",
     "decoder_tuning": "Greedy decoding and beam search",
+    "failures": "Drawn lines that try the model's limits",
     "tta": "Test-time augmentation",
 }
 
@@ -44,7 +45,7 @@ def results_page(results_dir: str | Path) -> str:
         path.stem: json.loads(path.read_text(encoding="utf-8"))
         for path in sorted(folder.glob("*.json"))
     }
-    reports = {name: file for name, file in files.items() if _is_evaluation(file)}
+    reports = {name: file for name, file in files.items() if is_evaluation(file)}
     if not reports:
         raise ValueError(
             f"{folder} holds no evaluation report. Write one: "
@@ -115,7 +116,11 @@ def comparison_section(name: str, comparison: dict, folder: Path) -> str:
     """The rows of a comparison as they are, under what holds for all of them."""
     title = TITLES.get(name, name.replace("_", " ").capitalize())
     rows = [
-        {_heading(key): _cell(row, key) for key in row if not key.endswith("_interval")}
+        {
+            _heading(key): _cell(row, key)
+            for key in row
+            if not key.endswith("_interval") and not isinstance(row[key], dict)
+        }
         for row in _rows(comparison)
     ]
     picture = _picture(name, title, folder)
@@ -211,7 +216,8 @@ def worst_section(reports: dict[str, dict]) -> str:
     )
 
 
-def _is_evaluation(file) -> bool:
+def is_evaluation(file) -> bool:
+    """Whether the content of a JSON file is a report of `hwr-hf evaluate`."""
     return isinstance(file, dict) and {"cer", "wer", "unit", "subset", "lines"} <= file.keys()
 
 

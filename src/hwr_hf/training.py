@@ -28,6 +28,7 @@ from hwr_hf.data.augmentation import Augmentation
 from hwr_hf.data.batching import WidthBucketSampler
 from hwr_hf.data.collator import LineCollator
 from hwr_hf.data.preparation import PreparedLines, fitting_lines, prepare_lines
+from hwr_hf.hub_trainer import HubTrainer, training_recipe
 from hwr_hf.learning_curve import draw_learning_curve
 from hwr_hf.metrics import make_compute_metrics
 from hwr_hf.resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
@@ -113,7 +114,7 @@ class RecognitionTrainingArguments(TrainingArguments):
     )
 
 
-class RecognitionTrainer(WeightAveragingTrainer):
+class RecognitionTrainer(HubTrainer, WeightAveragingTrainer):
     """`Trainer` on batches of like width; the train dataset is a `PreparedLines`."""
 
     def compute_loss(self, model, inputs, *args, **kwargs):
@@ -201,7 +202,7 @@ def make_trainer(
         )
     if args.metric_for_best_model == "loss":  # what TrainingArguments puts in place of None
         args.metric_for_best_model = f"eval_{sources[0].name}_cer"
-    return RecognitionTrainer(
+    trainer = RecognitionTrainer(
         model=model.to(memory_format=fastest_memory_format(model.config)),
         args=args,
         processing_class=processor,
@@ -217,6 +218,8 @@ def make_trainer(
         compute_metrics=make_compute_metrics(processor.tokenizer),
         preprocess_logits_for_metrics=lambda logits, labels: logits.argmax(-1),
     )
+    trainer.recipe = training_recipe(Data=data, Model=model_arguments, Arguments=args)
+    return trainer
 
 
 def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiLstmProcessor]:
@@ -283,10 +286,12 @@ def train(
         trainer.add_callback(BatchNormEstimation(trainer))
     trainer.train(resume_from_checkpoint=checkpoint)
     trainer.finish_average()
-    trainer.save_model()
+    trainer.save_model(_internal_call=True)  # a call from outside would push before all is saved
     trainer.save_state()
     if trainer.is_world_process_zero():
         draw_learning_curve(trainer.state.log_history, Path(args.output_dir) / "learning_curve.png")
+    if args.push_to_hub:
+        trainer.push_to_hub()
     return trainer
 
 

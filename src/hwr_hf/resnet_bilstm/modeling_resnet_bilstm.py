@@ -186,6 +186,16 @@ class ResNetBiLstmPreTrainedModel(HubFolderMixin, PreTrainedModel):
     # The losses below are means over the batch, so the Trainer has to average them over
     # accumulation steps; with forward(**kwargs) it would otherwise take them for sums.
     accepts_loss_kwargs = False
+    # What stands beside the weights in a repository of the Hub has to be read at their revision.
+    revision: str | None = None
+
+    @classmethod
+    def from_pretrained(cls, *args, revision: str = "main", **kwargs):
+        """Loads as the library does, and keeps the revision."""
+        loaded = super().from_pretrained(*args, revision=revision, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded  # with output_loading_info
+        model.revision = revision
+        return loaded
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

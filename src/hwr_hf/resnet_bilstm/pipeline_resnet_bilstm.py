@@ -218,19 +218,16 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
         key = tuple(sorted((name, str(value)) for name, value in options.items()))
         if key not in self._beam_searches:
             self._beam_searches[key] = load_beam_decoder(
-                self.model.name_or_path, self.tokenizer, revision=self._revision(), **options
+                self.model.name_or_path, self.tokenizer, revision=self.model.revision, **options
             )
         return self._beam_searches[key]
-
-    def _revision(self) -> str | None:
-        return getattr(self.model.config, "_commit_hash", None)
 
     def _save_parts(self, save_directory, **kwargs) -> None:
         # As one processor, or AutoProcessor would not find its class in the folder.
         self.model.save_pretrained(save_directory, **kwargs)
         ResNetBiLstmProcessor(self.image_processor, self.tokenizer).save_pretrained(save_directory)
         ngram = self._postprocess_params.get("ngram")
-        ngram = ngram or find_ngram(self.model.name_or_path, self._revision())
+        ngram = ngram or find_ngram(self.model.name_or_path, self.model.revision)
         target = Path(save_directory, NGRAM_FILE)
         if ngram and not (target.exists() and target.samefile(ngram)):
             shutil.copyfile(ngram, target)
