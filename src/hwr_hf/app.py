@@ -10,10 +10,12 @@ import contextlib
 import filecmp
 import logging
 import os
+import signal
 import sys
 import tempfile
 import webbrowser
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -21,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from . import DEFAULT_MODEL
-from .app_html import message_html, result_html, steps_html
+from .app_html import message_html, notes_html, result_html, steps_html
 from .app_input import MAX_FILE_BYTES, MAX_PIXELS, InputError, load_drawing, load_picture
 from .app_reading import LineReader
 
@@ -38,12 +40,80 @@ INTRODUCTION = (
 )
 APOLOGY = "Something went wrong on our side, and the line was not read. Please try again."
 DECODER_CHOICES = [
-    ("Beam search: the network and a language model together", "beam"),
-    ("Greedy: the network alone", "greedy"),
+    ("Beam search, with a language model", "beam"),
+    ("Greedy, the network alone", "greedy"),
 ]
 FILES = Path(__file__).parent / "app_files"
 
 logger = logging.getLogger(__name__)
+
+
+class _Answers:
+    """What the page's events answer. Every answer ends with message, text, result and steps."""
+
+    def __init__(self, reader: LineReader, examples: Sequence[str]) -> None:
+        self._reader = reader
+        self._examples = examples
+
+    def read(
+        self, load: Callable[[], np.ndarray], decoder: str, correct: bool
+    ) -> tuple[str, str, str, str]:
+        """The line that `load` gives; only a kind message if it cannot be read."""
+        try:
+            reading = self._reader.read(load(), decoder, correct)
+        except InputError as error:
+            return message_html(str(error)), "", "", ""
+        except Exception:
+            logger.exception("A line could not be read.")
+            return message_html(APOLOGY), "", "", ""
+        notes = notes_html(reading.notes)
+        return notes, reading.text, result_html(reading), steps_html(reading.steps)
+
+    def to_upload(self, upload: dict | None, decoder: str, correct: bool) -> tuple:
+        """To a picture given or taken away: what the input shows, the grey picture, the reading."""
+        if upload is None:
+            return gr.skip(), None, "", "", "", ""
+        grey = None
+
+        def load() -> np.ndarray:
+            nonlocal grey
+            grey = load_picture(upload["path"])
+            return grey
+
+        try:
+            answer = self.read(load, decoder, correct)
+        finally:
+            delete_upload(upload["path"], keep=self._examples)
+        # What could not be opened makes room for the next try.
+        return None if grey is None else gr.skip(), grey, *answer
+
+    def to_button(
+        self, source: str, grey: np.ndarray | None, drawing: str, decoder: str, correct: bool
+    ) -> tuple:
+        """To the button: the reading of the drawing or of the last picture."""
+
+        def load() -> np.ndarray:
+            if source == "drawing":
+                return load_drawing(drawing)
+            if grey is None:
+                raise InputError("There is no picture yet. Drop, paste or photograph one.")
+            return grey
+
+        return self.read(load, decoder, correct)
+
+    def to_setting(
+        self, source: str, grey: np.ndarray | None, drawing: str, decoder: str, correct: bool
+    ) -> tuple:
+        """To a changed setting: the new reading, if there is something to read."""
+        if drawing if source == "drawing" else grey is not None:
+            return self.to_button(source, grey, drawing, decoder, correct)
+        return (gr.skip(),) * 4
+
+    def to_example(self, example: str, decoder: str, correct: bool) -> tuple:
+        """To an example chosen: it becomes the picture, on its tab, and is read."""
+        grey = load_picture(example)
+        answer = self.read(lambda: grey, decoder, correct)
+        return example, grey, "picture", gr.Tabs(selected="picture"), *answer
 
 
 def build_app(
@@ -63,63 +133,13 @@ def build_app(
     Returns:
         Blocks to serve with `launch_app`.
     """
-    reader = LineReader(model, corrector)
     examples = list(map(str, examples))
-
-    def show(load: Callable[[], np.ndarray], decoder: str, correct: bool) -> tuple[str, str, str]:
-        """Text, result and steps of what `load` gives, or a kind message."""
-        try:
-            reading = reader.read(load(), decoder, correct)
-        except InputError as error:
-            return "", message_html(str(error)), ""
-        except Exception:
-            logger.exception("A line could not be read.")
-            return "", message_html(APOLOGY), ""
-        return reading.text, result_html(reading), steps_html(reading.steps)
-
-    def read_picture(upload: dict | None, decoder: str, correct: bool):
-        if upload is None:  # the visitor took the picture away
-            return None, "", "", ""
-        path, picture = upload["path"], None
-
-        def load() -> np.ndarray:
-            nonlocal picture
-            picture = load_picture(path)
-            return picture
-
-        try:
-            shown = show(load, decoder, correct)
-        finally:
-            delete_upload(path, keep=examples)
-        return picture, *shown
-
-    def read_again(
-        source: str, picture: np.ndarray | None, drawing: str, decoder: str, correct: bool
-    ):
-        def load() -> np.ndarray:
-            if source == "drawing":
-                return load_drawing(drawing)
-            if picture is None:
-                raise InputError("There is no picture yet. Drop, paste or photograph one.")
-            return picture
-
-        return show(load, decoder, correct)
-
-    def switch(source: str, picture: np.ndarray | None, drawing: str, decoder: str, correct: bool):
-        if (drawing if source == "drawing" else picture) is None or drawing == "":
-            return gr.skip(), gr.skip(), gr.skip()
-        return read_again(source, picture, drawing, decoder, correct)
-
-    def read_example(index: int, decoder: str, correct: bool):
-        picture = load_picture(examples[index])
-        shown = show(lambda: picture, decoder, correct)
-        return examples[index], picture, "picture", gr.Tabs(selected="picture"), *shown
+    answers = _Answers(LineReader(model, corrector), examples)
 
     with gr.Blocks(
         title=TITLE, analytics_enabled=False, delete_cache=(CLEAN_EVERY, FORGET_AFTER)
     ) as app:
-        picture_state = gr.State(time_to_live=FORGET_AFTER)
-        source = gr.State("picture")
+        source, grey = gr.State("picture"), gr.State(time_to_live=FORGET_AFTER)
         gr.Markdown(INTRODUCTION)
         with gr.Row():
             with gr.Column(min_width=300):
@@ -136,11 +156,12 @@ def build_app(
                     with gr.Tab("Draw", id="drawing") as drawing_tab:
                         drawing = gr.HTML(
                             value="",
-                            html_template=(FILES / "canvas.html").read_text(encoding="utf-8"),
-                            js_on_load=(FILES / "canvas.js").read_text(encoding="utf-8"),
+                            html_template=_app_file("canvas.html"),
+                            js_on_load=_app_file("canvas.js"),
                             apply_default_css=False,
                             elem_id="drawing",
                         )
+                message = gr.HTML(elem_id="message", apply_default_css=False)
                 button = gr.Button("Read", variant="primary", elem_id="read")
                 decoder = gr.Radio(DECODER_CHOICES, value="beam", label="Decoder")
                 correct = gr.Checkbox(
@@ -149,15 +170,15 @@ def build_app(
                     visible=corrector is not None,
                     elem_id="correct",
                 )
+                example_buttons = []
                 if examples:
-                    gallery = gr.Dataset(
-                        components=[gr.Image(render=False)],
-                        samples=[[example] for example in examples],
-                        label="Examples",
-                        type="index",
-                        layout="gallery",
-                        elem_id="examples",
-                    )
+                    gr.Markdown("Or try an example:")
+                    with gr.Row(elem_id="examples"):
+                        for example in examples:
+                            name = Path(example).stem
+                            example_buttons.append(
+                                gr.Button(name, icon=example, size="sm", min_width=80)
+                            )
             with gr.Column(min_width=300):
                 text = gr.Textbox(
                     label="Text",
@@ -170,27 +191,36 @@ def build_app(
                 result = gr.HTML(elem_id="result", apply_default_css=False)
         steps = gr.HTML(elem_id="steps", apply_default_css=False)
 
-        shown = [text, result, steps]
         settings = [decoder, correct]
-        given = [source, picture_state, drawing, *settings]
+        given = [source, grey, drawing, *settings]
+        answer = [message, text, result, steps]
         # One line at a time, whoever asks: two at once would only make both slow.
-        hidden = {"api_visibility": "private", "concurrency_id": "reader", "concurrency_limit": 1}
-        picture_tab.select(lambda: "picture", outputs=source, queue=False, api_visibility="private")
-        drawing_tab.select(lambda: "drawing", outputs=source, queue=False, api_visibility="private")
-        # The file as it came: gr.Image would open it itself, and fail without a word.
+        events = {"api_visibility": "private", "concurrency_id": "reader", "concurrency_limit": 1}
+        scroll = {"fn": None, "js": _app_file("scroll.js")}
+        for tab, name in ((picture_tab, "picture"), (drawing_tab, "drawing")):
+            tab.select(partial(str, name), None, source, queue=False, api_visibility="private")
+        # Not preprocessed: gr.Image would open the file itself, and fail without a word.
         picture.input(
-            read_picture, [picture, *settings], [picture_state, *shown], preprocess=False, **hidden
-        )
-        button.click(read_again, given, shown, **hidden)
-        gr.on([decoder.input, correct.input], switch, given, shown, **hidden)
-        if examples:
-            gallery.click(
-                read_example,
-                [gallery, *settings],
-                [picture, picture_state, source, tabs, *shown],
-                **hidden,
-            )
+            answers.to_upload,
+            [picture, *settings],
+            [picture, grey, *answer],
+            preprocess=False,
+            **events,
+        ).then(**scroll)
+        button.click(answers.to_button, given, answer, **events).then(**scroll)
+        gr.on([decoder.input, correct.input], answers.to_setting, given, answer, **events)
+        for example, example_button in zip(examples, example_buttons, strict=True):
+            example_button.click(
+                partial(answers.to_example, example),
+                settings,
+                [picture, grey, source, tabs, *answer],
+                **events,
+            ).then(**scroll)
     return app.queue(max_size=MAX_QUEUE)
+
+
+def _app_file(name: str) -> str:
+    return (FILES / name).read_text(encoding="utf-8")
 
 
 def delete_upload(path: str, keep: Sequence[str] = ()) -> None:
@@ -228,14 +258,19 @@ def launch_app(app: gr.Blocks, **options) -> str:
             primary_hue="blue",
             font=[gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)), "sans-serif"],
             font_mono=["ui-monospace", "monospace"],
+        ).set(
+            # A shade darker than the theme's own, whose contrast with the white letters is 3.7.
+            button_primary_background_fill="*primary_600",
+            button_primary_background_fill_hover="*primary_700",
         ),
-        "css": (FILES / "app.css").read_text(encoding="utf-8"),
+        "css": _app_file("app.css"),
     } | options
     return app.launch(prevent_thread_lock=True, **options)[1]
 
 
 def main(argv: Sequence[str] | None = None, examples: Sequence[str | Path] = ()) -> None:
     """Serve the demo, with these pictures as examples, until Ctrl+C."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # leave through the `with` below
     parser = argparse.ArgumentParser(
         prog="python -m hwr_hf.app",
         description="Serve a web page that reads handwritten lines, on this machine only.",

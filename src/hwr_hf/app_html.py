@@ -26,10 +26,9 @@ CONFIDENCES = (
 
 
 def result_html(reading: LineReading) -> str:
-    """All of a reading but its text and its steps."""
-    parts = [message_html(note, "hwr-hint", role="status") for note in reading.notes]
+    """All of a reading but its notes, its text and its steps."""
     best = reading.readings[0]
-    parts.append(words_html(best["words"], best["score"]))
+    parts = [words_html(best["words"], best["score"])]
     if reading.corrected_text is not None:
         difference = diff_html(best["generated_text"], reading.corrected_text)
         parts.append(f"<h3>Correction</h3>{difference}")
@@ -42,6 +41,11 @@ def result_html(reading: LineReading) -> str:
 def message_html(text: str, kind: str = "hwr-error", role: str = "alert") -> str:
     """A message that a screen reader speaks."""
     return f'<p class="hwr-message {kind}" role="{role}">{escape(text)}</p>'
+
+
+def notes_html(notes: Sequence[str]) -> str:
+    """Hints that do not stand in the way of the reading."""
+    return "".join(message_html(note, "hwr-hint", role="status") for note in notes)
 
 
 def words_html(words: Sequence[dict], score: float) -> str:
