@@ -190,15 +190,15 @@ def test_a_file_of_the_server_is_neither_read_nor_deleted(address, tmp_path):
 
 def test_the_server_stops_at_once_and_leaves_no_file(tmp_path):
     env = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT / "src")}
-    command = [sys.executable, "-m", "hwr_hf.app", "--no-browser"]
+    command = [sys.executable, ROOT / "space" / "app.py", "--no-browser"]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as server:
         line = server.stdout.readline()
         assert line.startswith("Reading handwriting at http://127.0.0.1:")
         address = line.split()[3]
-        picture = {"files": ("line.png", b"never read")}
+        picture = {"files": ("unread.png", b"never read")}
         assert httpx.post(f"{address}gradio_api/upload", files=picture).status_code == 200
         (folder,) = tmp_path.glob("hwr_hf_*")
-        assert list(folder.rglob("line.png"))
+        assert list(folder.rglob("unread.png"))
         server.send_signal(signal.SIGTERM)
         assert server.wait(timeout=60) == 0
     assert not list(tmp_path.glob("hwr_hf_*"))

@@ -102,6 +102,14 @@ def test_a_word_has_the_class_of_its_score_and_its_number():
     assert "The whole text: 50 %" in page.text
 
 
+@pytest.mark.parametrize(
+    ("score", "shown"),
+    [(0.0, "0 %"), (0.0049, "< 1 %"), (0.0051, "1 %"), (0.885, "88 %"), (1.0, "100 %")],
+)
+def test_a_score_is_shown_in_whole_percent(score, shown):
+    assert f"The whole text: {shown}." in Elements(words_html([], score)).text
+
+
 def test_alternatives_are_ranked_with_both_scores():
     page = alternatives_html(READINGS)
     cells = re.findall(r"<td>(.*?)</td>", page)

@@ -133,7 +133,8 @@ def _confidence(score: float) -> str:
 
 
 def _percent(score: float) -> str:
-    return f"{100 * score:.0f} %"
+    """`88 %`; what is little but not nothing is `< 1 %`, as HTML."""
+    return "&lt; 1 %" if 0 < score < 0.005 else f"{100 * score:.0f} %"
 
 
 def _data_url(image: Image.Image) -> str:
