@@ -1,3 +1,4 @@
+import importlib.util
 import os
 import re
 import signal
@@ -209,6 +210,15 @@ def test_a_taken_port_is_said_in_one_line(address, monkeypatch):
     port = address.rstrip("/").rsplit(":", 1)[1]
     with pytest.raises(SystemExit, match=r"^hwr_hf\.app: .*port"):
         app_module.main(["--port", port, "--no-browser"])
+
+
+def test_without_gradio_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    spec = importlib.util.spec_from_file_location("hwr_hf.app_alone", app_module.__file__)
+    with pytest.raises(
+        ModuleNotFoundError, match=r"needs gradio\. Run: pip install 'hwr_hf\[app\]'"
+    ):
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
 def test_help_teaches(capsys):

@@ -18,9 +18,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-import gradio as gr
 import numpy as np
 from PIL import Image
+from transformers.utils.logging import disable_progress_bar
+
+try:
+    import gradio as gr
+except ModuleNotFoundError as error:
+    message = f"The demo needs {error.name}. Run: pip install 'hwr_hf[app]'"
+    raise ModuleNotFoundError(message, name=error.name) from None
 
 from . import DEFAULT_MODEL
 from .app_html import message_html, notes_html, result_html, steps_html
@@ -282,6 +288,7 @@ def main(argv: Sequence[str] | None = None, examples: Sequence[str | Path] = ())
     add("--port", type=int, help="port to listen on (the first free one from 7860)")
     add("--no-browser", action="store_true", help="print the address, open no browser")
     arguments = parser.parse_args(argv)
+    disable_progress_bar()
     with tempfile.TemporaryDirectory(prefix="hwr_hf_") as folder:
         # Whatever the server still holds when it ends goes with the folder.
         os.environ["GRADIO_TEMP_DIR"] = folder
