@@ -1,7 +1,8 @@
 () => {
-  // On a phone the answer stands below the fold; a message stands beside the button.
+  // On a phone the answer stands below the fold; a message stands beside the button, in view.
   const text = document.querySelector("#text");
-  if (window.innerWidth < 640 && text.querySelector("textarea").value) {
+  const hasMessage = document.querySelector("#message .hwr-message") !== null;
+  if (window.innerWidth < 640 && !hasMessage && text.querySelector("textarea").value) {
     text.scrollIntoView({ behavior: "smooth", block: "start" });
   }
 }
