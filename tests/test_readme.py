@@ -62,6 +62,14 @@ def test_both_make_commands_are_targets():
     assert all(re.search(rf"^{target}:", makefile, flags=re.M) for target in targets)
 
 
+def test_make_demo_serves_the_app_without_statistics():
+    makefile = (ROOT / "Makefile").read_text()
+    assert any(block.startswith("make demo ") for block in blocks("bash"))
+    recipe = re.search(r"^demo: \$\(VENV\)/installed-app\n\t@(.*)$", makefile, flags=re.M).group(1)
+    assert recipe == "GRADIO_ANALYTICS_ENABLED=False $(BIN)/python space/app.py"
+    assert (ROOT / "space" / "app.py").is_file()
+
+
 def test_reading_commands_run(in_root, capsys):
     for command in commands():
         if command[1] == "read":
