@@ -160,6 +160,20 @@ def test_ones_own_handwriting_is_packed_trained_on_and_evaluated(tmp_path, monke
     assert json.loads((tmp_path / "own" / "test.json").read_text())["lines"] == 1
 
 
+def test_the_study_of_the_paper_can_be_started(make_iam, tmp_path, monkeypatch, in_root):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    command = re.search(r"^python (scripts/reproduce_ma2023\.py .*)$", README, flags=re.M).group(1)
+    script, *arguments = shlex.split(command, comments=True)
+    arguments = [str(make_iam()) if word == "path/to/iam" else word for word in arguments]
+    # --measure loads the words and times every network, and trains nothing
+    arguments += ["--measure", "--output", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", [script, *arguments])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(script, run_name="__main__")
+    assert stop.value.code == 0
+    assert json.loads((tmp_path / "cost_cpu.json").read_text())["hours"] >= 0
+
+
 def test_loading_iam_runs(make_iam, tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     names = {}

@@ -40,7 +40,8 @@ def page(cnn: int, cnn_rnn: int, weights: str = "scratch", budget: str = "cpu") 
         Run(both, "cnn", 2, weights): result(cnn, "CNN", weights),
         Run(both, "cnn_rnn", 2, weights): result(cnn_rnn, "CNN-RNN", weights),
     }
-    return report_page(summarize(results, BUDGETS[budget], "IAM subset"))
+    losses = {"CNN": [(1, 2.0), (2, 0.5)], "CNN-RNN": [(1, 2.0), (2, 1.5)]}
+    return report_page(summarize(results, BUDGETS[budget], "IAM subset", losses))
 
 
 def test_head_gives_the_conditions():
@@ -86,3 +87,15 @@ def test_every_rate_is_in_the_table_with_its_interval():
     assert "| CNN | leaky | lower case | moment, 2 times | scratch | 30.0% (30.0% to 30.0%) |" in (
         page(30, 10)
     )
+
+
+def test_a_cnn_rnn_that_is_behind_is_explained_by_its_training_loss():
+    reason = "After 2 steps the CNN-RNN's training loss is 1.500, still falling, the CNN's 0.500"
+    assert reason in page(10, 27)
+    assert "The BiLSTM learns later" not in page(27, 10)
+
+
+def test_a_leak_that_cannot_be_seen_is_called_so():
+    """Both tests of a run have the same rates here."""
+    assert "CER of `leaky_honest-cnn` 0.0" in page(30, 10)
+    assert "None has an interval above 0" in page(30, 10)

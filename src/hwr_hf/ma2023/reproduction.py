@@ -87,13 +87,13 @@ def _reproduce(arguments: argparse.Namespace) -> None:
             result_path(arguments.output, run).unlink(missing_ok=True)
             shutil.rmtree(arguments.runs / run.name, ignore_errors=True)
     results = run_study(budget, surroundings, arguments.output, arguments.jobs)
-    summary = summarize(results, budget, arguments.name)
     error_rates_figure(results).savefig(arguments.output / "error_rates.png")
     main_runs = first_runs(results)
     losses = {
         NETWORKS[name].title: training_losses(arguments.runs / main_runs[name].name)
         for name in ("cnn", "cnn_rnn")  # CTC's loss is another quantity
     }
+    summary = summarize(results, budget, arguments.name, losses)
     learning_figure(losses).savefig(arguments.output / "learning.png")
     _draw_iam_figures(results, surroundings)
     if arguments.fonts is not None:
