@@ -1,0 +1,56 @@
+"""One training of the study, at sizes of seconds."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torchvision.models import resnet34
+
+from hwr_hf.ma2023.study import BUDGETS, HONEST, IMAGENET, NETWORKS, Run
+from hwr_hf.ma2023.training import Surroundings, decode_frames, rates_of, train_and_test
+from hwr_hf.resnet_bilstm.tokenization_resnet_bilstm import ResNetBiLstmTokenizer
+
+TOKENIZER = ResNetBiLstmTokenizer()
+
+
+def ids(text: str) -> list[int]:
+    return TOKENIZER(text).input_ids
+
+
+def test_a_network_without_ctc_spells_double_letters_step_by_step():
+    frames = np.array([[*ids("hello"), 0, 0], [*ids("a"), -100, -100, -100, -100, -100, -100]])
+    assert decode_frames(frames, TOKENIZER, NETWORKS["cnn_rnn"]) == ["hello", "a"]
+
+
+def test_a_network_with_ctc_merges_what_repeats():
+    frames = np.array([[*ids("hell"), 0, *ids("loo")]])
+    assert decode_frames(frames, TOKENIZER, NETWORKS["cnn_rnn_ctc"]) == ["hello"]
+
+
+def test_rates_are_pooled_and_kept_by_writer():
+    """'tea' for 'ten': one edit in 3; 'rain' right; 'on' missed: 2 in 2. In all 3 edits in 9."""
+    result = rates_of(["ten", "rain", "on"], ["tea", "rain", ""], ["w1", "w2", "w1"])
+    assert result["cer"] == pytest.approx(3 / 9, abs=1e-5)
+    assert result["wer"] == pytest.approx(2 / 3, abs=1e-5)
+    assert result["by_writer"] == {"w1": [3, 5, 2, 2], "w2": [0, 4, 0, 1]}
+
+
+def test_a_pretrained_run_starts_from_the_weights_of_a_file(words_iam, tmp_path):
+    """At a learning rate of 0 the backbone ends as it began."""
+    torch.manual_seed(5)
+    resnet = resnet34().state_dict()
+    save_file(resnet, tmp_path / "resnet34.safetensors")
+    sizes = {"num_steps": 16, "lstm_hidden_size": 8, "num_lstm_layers": 1}
+    budget = dataclasses.replace(
+        BUDGETS["full"], image_size=32, num_epochs=1, learning_rate=0.0, paper_sizes=sizes
+    )
+    weights = str(tmp_path / "resnet34.safetensors")
+    surroundings = Surroundings(words_iam, tmp_path, weights, num_processes=1)
+    run = Run((HONEST,), "cnn_rnn", initial_weights=IMAGENET)
+    result = train_and_test(run, budget, surroundings)
+    assert result["initial_weights"] == "imagenet"
+    trained = load_file(tmp_path / run.name / "model.safetensors")
+    for name in ("conv1.weight", "layer4.2.conv2.weight"):
+        assert torch.equal(trained[f"model.backbone.{name}"], resnet[name])
