@@ -205,6 +205,15 @@ def test_results_and_command_are_those_under_results():
     assert filled == README
 
 
+def test_the_speed_of_the_demo_is_that_measured():
+    measured = json.loads((ROOT / "results" / "app_speed.json").read_text())["seconds"]
+    stated = re.search(r"first answer takes ([\d.]+) seconds and later ones ([\d.]+)", README)
+    first, later = map(float, stated.groups())
+    assert first == round(measured["first_answer"], 1)
+    slower = max(measured[f"later_answers_{name}"]["median"] for name in ("beam", "greedy"))
+    assert later == round(slower, 1)
+
+
 def test_every_file_the_readme_names_is_there():
     for path in re.findall(r"\b(?:samples|scripts|results|notebooks)/[\w/.]+\.\w+", README):
         assert path == "results/mine.json" or (ROOT / path).is_file(), path
