@@ -144,6 +144,24 @@ def test_trainings_side_by_side_give_the_same(study, call, no_figures, monkeypat
     assert [json.loads(path.read_text())["tests"] for path in paths] == tests
 
 
+def test_what_is_complete_is_reported_without_training(study, call, trainings):
+    """Also where only the results are left, as in a fresh clone."""
+    shutil.rmtree(study / "runs")
+    (study / "out" / "leaky_honest-cnn_rnn-deskew1.json").unlink()
+    (study / "out" / "README.md").unlink()
+    assert call("--report") == 0
+    assert trainings == []
+    page = (study / "out" / "README.md").read_text()
+    assert "still to be trained: `leaky_honest-cnn_rnn-deskew1`" in page
+    assert "](predictions.png)" in page  # the picture of before
+
+
+def test_a_report_of_nothing_is_refused(tmp_path, words_iam, capsys):
+    places = ["--iam", words_iam, "--output", tmp_path / "out", "--runs", tmp_path / "runs"]
+    assert call_script(*places, "--report") == 2
+    assert "nothing to report" in capsys.readouterr().out
+
+
 def test_an_interruption_says_that_nothing_is_lost(study, call, monkeypatch, capsys):
     def interrupt(*arguments):
         raise KeyboardInterrupt

@@ -7,7 +7,7 @@ a paired one.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 import numpy as np
@@ -59,6 +59,14 @@ def _resampled(test: dict, rate: str, seed: int) -> np.ndarray:
     edits, totals = RATES[rate]
     sums = np.array(list(test["by_writer"].values()))
     return bootstrap_rates(sums[:, edits], sums[:, totals], list(test["by_writer"]), seed=seed)
+
+
+def first_runs(results: Iterable[Run]) -> dict[str, Run]:
+    """Of each network the first run, which is the main one."""
+    runs: dict[str, Run] = {}
+    for run in results:
+        runs.setdefault(run.network, run)
+    return runs
 
 
 def comparisons(results: Mapping[Run, dict]) -> list[dict]:

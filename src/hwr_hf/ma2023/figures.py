@@ -4,7 +4,7 @@ In: word images with their texts, trained networks, results. Out: PNG files. IAM
 passed on: what shows them stays with the runs, and the published pictures show drawn words.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from hwr_hf.figures import deskew_figure
+from hwr_hf.ma2023.comparison import first_runs
 from hwr_hf.ma2023.study import HONEST, LEAKY, NETWORKS, PAPER_RATES, Network, Run
 from hwr_hf.ma2023.training import decode_frames
 from hwr_hf.resnet_bilstm.image_transforms_resnet_bilstm import to_grey
@@ -73,14 +74,6 @@ def draw_figures(
     feature_map_figure(images[0], maps).savefig(output_dir / "feature_maps.png")
     predictions = {network.network.title: network.read(images) for network in networks.values()}
     predictions_figure(images, texts, predictions).savefig(output_dir / "predictions.png")
-
-
-def first_runs(results: Iterable[Run]) -> dict[str, Run]:
-    """Of each network the first run, which is the main one."""
-    runs: dict[str, Run] = {}
-    for run in results:
-        runs.setdefault(run.network, run)
-    return runs
 
 
 def samples_figure(images: Sequence, texts: Sequence[str], num_columns: int = 4) -> Figure:

@@ -5,7 +5,7 @@ In: the results of the runs. Out: `summary.json` and the Markdown page that show
 
 from collections.abc import Sequence
 
-from hwr_hf.ma2023.comparison import SETS, comparisons
+from hwr_hf.ma2023.comparison import SETS, comparisons, first_runs
 from hwr_hf.ma2023.study import (
     HONEST,
     LEAKY,
@@ -39,15 +39,15 @@ def summarize(
     results: dict[Run, dict],
     budget: Budget,
     dataset: str,
-    losses: dict[str, list[tuple[int, float]]],
+    missing: Sequence[Run] = (),
 ) -> dict:
     """The numbers of the study in one object, without the edits of each writer.
 
     Args:
-        results: Of every run.
+        results: Of the complete runs.
         budget: Their sizes.
         dataset: Name of the data, such as `"IAM subset"`.
-        losses: Steps and training losses of the CNN and the CNN-RNN.
+        missing: Planned runs that are not complete.
     """
     rows = [
         {
@@ -83,7 +83,13 @@ def summarize(
         "paper": PAPER_RATES,
         "interval": "95 % bootstrap by writer, 2000 resamples",
         "rows": rows,
-        "losses": losses,
+        "missing": [run.name for run in missing],
+        # CTC's loss is another quantity
+        "losses": {
+            NETWORKS[name].title: results[run]["losses"]
+            for name, run in first_runs(results).items()
+            if name in ("cnn", "cnn_rnn")
+        },
         "comparisons": comparisons(results),
     }
 
@@ -134,6 +140,8 @@ def _head(summary: dict) -> str:
             " Each network is trained once, on the words that both protocols train on, and tested "
             f"on both; the {LEAKY} test is that fifth of the same lines which was drawn away."
         )
+    missing = ", ".join(f"`{name}`" for name in summary["missing"])
+    unfinished = f"\n- **Not complete**: still to be trained: {missing}." * bool(missing)
     return (
         "# Ma (2023) done again\n"
         "A CNN, a CNN-RNN and what the paper left for later (CTC, case), on word images, by "
@@ -147,7 +155,7 @@ def _head(summary: dict) -> str:
         f"words, seed {summary['seed']}, {summary['device']}{time}. Every network sees every "
         "training word equally often, without random changes; the last weights are tested.\n"
         "- CER: edits over reference characters; WER: words not read exactly (a word of IAM is one "
-        "word). In brackets: 95 % interval of a bootstrap by writer."
+        f"word). In brackets: 95 % interval of a bootstrap by writer.{unfinished}"
     )
 
 

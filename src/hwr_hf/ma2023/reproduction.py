@@ -21,17 +21,18 @@ from PIL import Image
 from torchvision.models import ResNet34_Weights
 
 from hwr_hf.data.fonts import HandwritingFonts
+from hwr_hf.ma2023.comparison import first_runs
 from hwr_hf.ma2023.cost import measure_cost
-from hwr_hf.ma2023.figures import draw_figures, error_rates_figure, first_runs, learning_figure
+from hwr_hf.ma2023.figures import draw_figures, error_rates_figure, learning_figure
 from hwr_hf.ma2023.report import PICTURES, report_page, summarize
 from hwr_hf.ma2023.results import read_result, write_result
-from hwr_hf.ma2023.study import BUDGETS, NETWORKS, Budget, Run, planned_runs
+from hwr_hf.ma2023.study import BUDGETS, Budget, Run, planned_runs
 from hwr_hf.ma2023.training import (
     Surroundings,
+    is_trained,
     prepare_words,
     settings_of,
     train_and_test,
-    training_losses,
 )
 from hwr_hf.ma2023.words import load_words
 
@@ -74,80 +75,85 @@ def _reproduce(arguments: argparse.Namespace) -> None:
     surroundings = Surroundings(
         arguments.iam, arguments.runs, _imagenet(arguments.imagenet), arguments.seed
     )
-    planned_runs(budget, surroundings.imagenet is not None)  # says what does not fit, before work
+    runs = planned_runs(budget, surroundings.imagenet is not None)
     if arguments.measure:
-        protocols = planned_runs(budget)[0].protocols
-        num_train_words = len(load_words(arguments.iam, protocols)["train"])
-        _write_json(
-            arguments.output / f"cost_{budget.name}.json", measure_cost(budget, num_train_words)
-        )
+        num_train_words = len(load_words(arguments.iam, runs[0].protocols)["train"])
+        cost = measure_cost(budget, num_train_words)
+        _write_json(arguments.output / f"cost_{budget.name}.json", cost)
         return
     if arguments.restart:
-        for run in planned_runs(budget, surroundings.imagenet is not None):
+        for run in runs:
             result_path(arguments.output, run).unlink(missing_ok=True)
             shutil.rmtree(arguments.runs / run.name, ignore_errors=True)
-    results = run_study(budget, surroundings, arguments.output, arguments.jobs)
-    error_rates_figure(results).savefig(arguments.output / "error_rates.png")
-    main_runs = first_runs(results)
-    losses = {
-        NETWORKS[name].title: training_losses(arguments.runs / main_runs[name].name)
-        for name in ("cnn", "cnn_rnn")  # CTC's loss is another quantity
-    }
-    summary = summarize(results, budget, arguments.name, losses)
-    learning_figure(losses).savefig(arguments.output / "learning.png")
-    _draw_iam_figures(results, surroundings)
-    if arguments.fonts is not None:
-        images = drawn_words(arguments.fonts, arguments.seed)
-        draw_figures(images, DRAWN_WORDS, arguments.runs, results, arguments.output)
+    if not arguments.report:
+        train_missing(runs, budget, surroundings, arguments.output, arguments.jobs)
+    results = complete_results(runs, budget, surroundings.seed, arguments.output)
+    missing = [run for run in runs if run not in results]
+    if not results:
+        raise ValueError(
+            f"No run in {arguments.output} is complete, so there is nothing to report. Train: "
+            "leave --report out."
+        )
+    summary = summarize(results, budget, arguments.name, missing)
     _write_json(arguments.output / "summary.json", summary)
+    error_rates_figure(results).savefig(arguments.output / "error_rates.png")
+    learning_figure(summary["losses"]).savefig(arguments.output / "learning.png")
+    _draw_words(arguments, results)
     pictures = [name for name in PICTURES if (arguments.output / name).is_file()]
     page = arguments.output / "README.md"
     page.write_text(report_page(summary, pictures), encoding="utf-8")
     print(f"report: {page}", flush=True)
 
 
-def run_study(
-    budget: Budget,
-    surroundings: Surroundings,
-    output_dir: Path,
-    jobs: int = 1,
+def complete_results(
+    runs: Sequence[Run], budget: Budget, seed: int, output_dir: Path
 ) -> dict[Run, dict]:
+    """The results that are there, in the order of the plan.
+
+    Raises:
+        ValueError: A result was made with other settings.
+    """
+    results = {
+        run: read_result(result_path(output_dir, run), settings_of(run, budget, seed))
+        for run in runs
+    }
+    return {run: result for run, result in results.items() if result is not None}
+
+
+def train_missing(
+    runs: Sequence[Run], budget: Budget, surroundings: Surroundings, output_dir: Path, jobs: int = 1
+) -> None:
     """Trains and tests what has no result yet.
 
     Args:
+        runs: Of the plan.
         budget: Sizes of the study.
         surroundings: Data, folders, seed.
         output_dir: Where the result files are or will be.
         jobs: Trainings side by side, each on its share of the processor's cores.
 
-    Returns:
-        The result of every planned run, in the order of the plan.
-
     Raises:
         ValueError: A result file was made with other settings, or the data are incomplete.
         FileNotFoundError: There are no word images.
     """
-    runs = planned_runs(budget, pretrained=surroundings.imagenet is not None)
-    settings = {run: settings_of(run, budget, surroundings.seed) for run in runs}
-    results = {run: read_result(result_path(output_dir, run), settings[run]) for run in runs}
-    missing = [run for run in runs if results[run] is None]
-    print(f"{len(runs) - len(missing)} of {len(runs)} runs are complete.", flush=True)
+    results = complete_results(runs, budget, surroundings.seed, output_dir)
+    missing = [run for run in runs if run not in results]
+    print(f"{len(results)} of {len(runs)} runs are complete.", flush=True)
     if jobs == 1:
         for run in missing:
-            results[run] = _finish(run, budget, surroundings, output_dir)
-        return results
+            _finish(run, budget, surroundings, output_dir)
+        return
     surroundings = dataclasses.replace(surroundings, progress=False)
     threads = max(1, (os.cpu_count() or 1) // jobs)
     with ProcessPoolExecutor(
         jobs, multiprocessing.get_context("spawn"), torch.set_num_threads, (threads,)
     ) as pool:
-        futures = {}
+        futures = []
         for run in missing:
             prepare_words(run, budget, surroundings)  # here, so that no two trainings do the same
-            futures[pool.submit(_finish, run, budget, surroundings, output_dir)] = run
+            futures.append(pool.submit(_finish, run, budget, surroundings, output_dir))
         for future in as_completed(futures):
-            results[futures[future]] = future.result()
-    return results
+            future.result()
 
 
 def result_path(output_dir: Path, run: Run) -> Path:
@@ -155,7 +161,7 @@ def result_path(output_dir: Path, run: Run) -> Path:
     return output_dir / f"{run.name}.json"
 
 
-def _finish(run: Run, budget: Budget, surroundings: Surroundings, output_dir: Path) -> dict:
+def _finish(run: Run, budget: Budget, surroundings: Surroundings, output_dir: Path) -> None:
     """Trains and tests one run, and writes its result."""
     result = train_and_test(run, budget, surroundings)
     write_result(result_path(output_dir, run), result)
@@ -164,7 +170,6 @@ def _finish(run: Run, budget: Budget, surroundings: Surroundings, output_dir: Pa
         for name, rates in result["tests"].items()
     )
     print(f"{run.name}: {rates}", flush=True)
-    return result
 
 
 def drawn_words(fonts_dir: Path, seed: int) -> list[Image.Image]:
@@ -174,15 +179,23 @@ def drawn_words(fonts_dir: Path, seed: int) -> list[Image.Image]:
     return [Image.fromarray(fonts.draw(word, rng)) for word in DRAWN_WORDS]
 
 
-def _draw_iam_figures(results: dict[Run, dict], surroundings: Surroundings) -> None:
-    """The pictures of IAM's words, beside the networks: they are not for publishing."""
-    words = load_words(surroundings.iam, next(iter(results)).protocols)
+def _draw_words(arguments: argparse.Namespace, results: dict[Run, dict]) -> None:
+    """The pictures that show words: IAM's beside the networks, drawn ones for publishing."""
+    runs_dir = arguments.runs
+    gone = [run.name for run in first_runs(results).values() if not is_trained(runs_dir / run.name)]
+    if gone:
+        print(f"No new pictures of words: the networks of {', '.join(gone)} are not in {runs_dir}.")
+        return
+    words = load_words(arguments.iam, next(iter(results)).protocols)
     words = words.get("validation", words["train"])
     step = max(1, len(words) // len(DRAWN_WORDS))
     shown = words.select(range(0, len(words), step)[: len(DRAWN_WORDS)])
-    folder = surroundings.runs_dir / "figures"
-    draw_figures(shown["image"][:], shown["text"][:], surroundings.runs_dir, results, folder)
+    folder = runs_dir / "figures"
+    draw_figures(shown["image"][:], shown["text"][:], runs_dir, results, folder)
     print(f"pictures of IAM's words, not for publishing: {folder}", flush=True)
+    if arguments.fonts is not None:
+        images = drawn_words(arguments.fonts, arguments.seed)
+        draw_figures(images, DRAWN_WORDS, runs_dir, results, arguments.output)
 
 
 def _imagenet(weights: str | None):
@@ -248,6 +261,9 @@ def _parser() -> argparse.ArgumentParser:
         "--measure",
         action="store_true",
         help="time a few steps, write how long the budget takes on this machine, and train nothing",
+    )
+    parser.add_argument(
+        "--report", action="store_true", help="train nothing: report the runs that are complete"
     )
     parser.add_argument(
         "--restart", action="store_true", help="forget the results and networks of before"

@@ -136,16 +136,18 @@ def train_and_test(run: Run, budget: Budget, surroundings: Surroundings) -> dict
         "seconds": seconds,
         "device": trainer.args.device.type,
         "threads": torch.get_num_threads(),
+        "losses": [
+            (entry["step"], entry["loss"]) for entry in trainer.state.log_history if "loss" in entry
+        ],
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("torch", "transformers", "datasets")},
         "tests": tests,
     }
 
 
-def training_losses(folder: Path) -> list[tuple[int, float]]:
-    """Optimizer step and training loss, as a finished run logged them."""
-    state = TrainerState.load_from_json(str(folder / "trainer_state.json"))
-    return [(entry["step"], entry["loss"]) for entry in state.log_history if "loss" in entry]
+def is_trained(folder: Path) -> bool:
+    """Whether the folder of a run holds its final weights."""
+    return all((folder / name).is_file() for name in ("trainer_state.json", "model.safetensors"))
 
 
 def read_words(trainer: RecognitionTrainer, words: datasets.Dataset, network: Network) -> list[str]:
@@ -240,6 +242,7 @@ def _training_arguments(
         save_steps=SAVE_STEPS,
         save_total_limit=1,
         logging_steps=LOGGING_STEPS,
+        logging_first_step=True,  # so that the shortest of trainings has a loss to show
         load_best_model_at_end=False,
         report_to="none",
         dataloader_num_workers=surroundings.num_processes if has_gpu else 0,
@@ -251,7 +254,7 @@ def _training_arguments(
 
 def _train(trainer: RecognitionTrainer, folder: Path) -> float | None:
     """Trains, or loads what was trained; the seconds it took, where it ran without a break."""
-    if (folder / "trainer_state.json").is_file() and (folder / "model.safetensors").is_file():
+    if is_trained(folder):
         trainer._load_from_checkpoint(str(folder))
         trainer.state = TrainerState.load_from_json(str(folder / "trainer_state.json"))
         return None
