@@ -56,8 +56,8 @@ def test_head_gives_the_conditions():
 @pytest.mark.parametrize(
     ("cnn", "cnn_rnn", "finding"),
     [
-        pytest.param(27, 10, "17.0 points better (17.0 to 17.0); better at all: yes", id="better"),
-        pytest.param(10, 27, "-17.0 points better (-17.0 to -17.0); better at all: no", id="worse"),
+        pytest.param(27, 10, "17.0 points better (gain 17.0 to 17.0)", id="better"),
+        pytest.param(10, 27, "17.0 points worse (gain -17.0 to -17.0)", id="worse"),
     ],
 )
 def test_finding_follows_the_numbers(cnn, cnn_rnn, finding):
@@ -67,8 +67,8 @@ def test_finding_follows_the_numbers(cnn, cnn_rnn, finding):
 def test_the_gain_of_the_paper_is_held_against_the_interval():
     """17 points of CER and 34 of WER: the paper's 17 are inside, its 26 are not."""
     text = page(27, 10)
-    assert "The paper's 17 points lie inside the interval." in text
-    assert "The paper's 26 points lie outside the interval." in text
+    assert "The paper's gain of 17 points lies inside the interval." in text
+    assert "The paper's gain of 26 points lies outside the interval." in text
 
 
 @pytest.mark.parametrize(("edits", "verdict"), [(5, "reached"), (6, "not reached")])
@@ -98,8 +98,8 @@ def test_a_cnn_rnn_that_is_behind_is_explained_by_its_training_loss():
 
 def test_a_leak_that_cannot_be_seen_is_called_so():
     """Both tests of a run have the same rates here."""
-    assert "CER of `leaky_honest-cnn` 0.0" in page(30, 10)
-    assert "None has an interval above 0" in page(30, 10)
+    assert "by 0.0 to 0.0 points" in page(30, 10)
+    assert "0 of 4 have an interval above 0" in page(30, 10)
 
 
 def test_runs_that_are_missing_are_named():

@@ -2,14 +2,27 @@
 
 import dataclasses
 
+import datasets
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from torchvision.models import resnet34
 
+from hwr_hf.data.collator import LineCollator
+from hwr_hf.data.preparation import PREPARED_FEATURES, PreparedLines
 from hwr_hf.ma2023.study import BUDGETS, HONEST, IMAGENET, NETWORKS, Run
-from hwr_hf.ma2023.training import Surroundings, decode_frames, rates_of, train_and_test
+from hwr_hf.ma2023.training import (
+    Surroundings,
+    decode_frames,
+    rates_of,
+    read_words,
+    train_and_test,
+)
+from hwr_hf.resnet_bilstm.image_processing_resnet_bilstm import ResNetBiLstmImageProcessor
+from hwr_hf.resnet_bilstm.modeling_resnet_bilstm import ResNetBiLstmForCTC
+from hwr_hf.resnet_bilstm.processing_resnet_bilstm import ResNetBiLstmProcessor
 from hwr_hf.resnet_bilstm.tokenization_resnet_bilstm import ResNetBiLstmTokenizer
 
 TOKENIZER = ResNetBiLstmTokenizer()
@@ -20,7 +33,7 @@ def ids(text: str) -> list[int]:
 
 
 def test_a_network_without_ctc_spells_double_letters_step_by_step():
-    frames = np.array([[*ids("hello"), 0, 0], [*ids("a"), -100, -100, -100, -100, -100, -100]])
+    frames = np.array([[*ids("hello"), 0, 0], [*ids("a"), 0, 0, 0, 0, 0, 0]])
     assert decode_frames(frames, TOKENIZER, NETWORKS["cnn_rnn"]) == ["hello", "a"]
 
 
@@ -35,6 +48,24 @@ def test_rates_are_pooled_and_kept_by_writer():
     assert result["cer"] == pytest.approx(3 / 9, abs=1e-5)
     assert result["wer"] == pytest.approx(2 / 3, abs=1e-5)
     assert result["by_writer"] == {"w1": [3, 5, 2, 2], "w2": [0, 4, 0, 1]}
+
+
+def test_a_word_too_narrow_for_its_text_is_read_all_the_same():
+    """16 columns are 4 frames: no loss of CTC for 9 letters."""
+    torch.manual_seed(0)
+    config = BUDGETS["cpu"].config(NETWORKS["default"])
+    config.vocab_size = len(TOKENIZER)
+    model = ResNetBiLstmForCTC(config)
+    processor = ResNetBiLstmProcessor(ResNetBiLstmImageProcessor(), TOKENIZER)
+    images = [Image.new("L", (width, 48), 255) for width in (64, 16)]
+    words = {"image": images, "text": ["tea", "narrowest"], "width": [64, 16]}
+    words = datasets.Dataset.from_dict(words, PREPARED_FEATURES)
+    with pytest.raises(ValueError, match="cannot spell"):
+        lines = PreparedLines(words, TOKENIZER, config.column_stride)
+        model(**LineCollator(processor.image_processor)([lines[1]]))
+    texts = read_words(model, processor, words, NETWORKS["default"])
+    assert len(texts) == 2
+    assert len(texts[1]) <= 4
 
 
 def test_a_pretrained_run_starts_from_the_weights_of_a_file(words_iam, tmp_path):

@@ -32,7 +32,13 @@ PICTURES = {
     "predictions.png": "Figure 5: what each network reads",
     "learning.png": "Training loss of the CNN and the CNN-RNN",
 }
-ANSWERS = {"yes": "yes", "no": "no, it harms", "open": "not settled"}
+ANSWERS = {"yes": "yes", "no": "the other way round", "open": "not settled"}
+ASKED = (
+    "Does CTC beat the CNN?",
+    "Does CTC beat the CNN-RNN?",
+    "Does deskewing twice help?",
+    "Does keeping the width help?",
+)
 
 
 def summarize(
@@ -221,11 +227,12 @@ def _findings(summary: dict) -> list[str]:
             paper = 100 * PAPER_GAINS[entry["rate"]]
             low, high = (100 * end for end in entry["interval"])
             inside = "inside" if low <= paper <= high else "outside"
+            better = "better" if entry["gain"] > 0 else "worse"
             findings.append(
                 f"- The CNN-RNN against the CNN, {entry['test_set']}, {entry['rate'].upper()}: "
-                f"{100 * entry['gain']:.1f} points better ({low:.1f} to {high:.1f}); better at "
-                f"all: {ANSWERS[entry['verdict']]}. The paper's {paper:.0f} points lie {inside} "
-                "the interval."
+                f"{abs(100 * entry['gain']):.1f} points {better} "
+                f"(gain {low:.1f} to {high:.1f}). The paper's gain of {paper:.0f} points lies "
+                f"{inside} the interval."
             )
     paper_cer, paper_wer = (summary["paper"][rate] for rate in ("cer", "wer"))
     for row in summary["rows"]:
@@ -238,14 +245,16 @@ def _findings(summary: dict) -> list[str]:
                 f"{row['initial_weights']}) in its own protocol: {row['cer']:.2%} and "
                 f"{row['wer']:.2%}."
             )
-    for question in ("Does CTC beat the CNN?", "Does CTC beat the CNN-RNN?"):
-        answers = [
-            f"{entry['test_set']} {entry['rate'].upper()} {ANSWERS[entry['verdict']]}"
-            for entry in entries
-            if entry["question"] == question
-        ]
+    for question in ASKED:
+        answers: dict[str, list[str]] = {}
+        for entry in entries:
+            if entry["question"] == question:
+                names = answers.setdefault(ANSWERS[entry["verdict"]], [])
+                against = f" against `{entry['other']}`" if "deskew" in entry["other"] else ""
+                names.append(f"{entry['test_set']} {entry['rate'].upper()}{against}")
         if answers:
-            findings.append(f"- {question} {'; '.join(answers)}.")
+            said = "; ".join(f"{answer}: {', '.join(names)}" for answer, names in answers.items())
+            findings.append(f"- {question} {said[0].upper()}{said[1:]}.")
     return findings
 
 
@@ -278,18 +287,19 @@ def _reasons(summary: dict) -> list[str]:
 def _leak(entries: Sequence[dict]) -> str:
     """What the leak was worth, and whether anything can be said of it."""
     leaks = [entry for entry in entries if entry["test_set"] not in SETS]
-    points = "; ".join(
-        f"{entry['rate'].upper()} of `{entry['better'].split(',')[0]}` {100 * entry['gain']:.1f}"
-        for entry in leaks
-    )
-    text = (
-        "- **The leak.** Points by which the error on words of known lines and writers is lower "
-        f"than on new ones: {points}."
-    )
+    gains = [100 * entry["gain"] for entry in leaks]
     num_settled = sum(entry["verdict"] == "yes" for entry in leaks)
+    text = (
+        "- **The leak.** The error on words of known lines and writers is lower than on new ones "
+        f"by {min(gains):.1f} to {max(gains):.1f} points, over all networks and both rates; "
+        f"{num_settled} of {len(leaks)} have an interval above 0."
+    )
     if num_settled == 0:
-        return f"{text} None has an interval above 0: these networks profit too little to see it."
-    return f"{text} {num_settled} of {len(leaks)} have an interval above 0."
+        text += (
+            " The two sets hold different words, and these networks read too little yet to profit "
+            "from having seen a writer."
+        )
+    return text
 
 
 def _late_learning(cnn: tuple[str, list], cnn_rnn: tuple[str, list]) -> str:

@@ -22,7 +22,10 @@ from hwr_hf.ma2023.study import IMAGENET, NETWORKS, Budget, Network, Run
 from hwr_hf.ma2023.words import load_words
 from hwr_hf.metrics import bootstrap_interval, edit_counts
 from hwr_hf.resnet_bilstm.image_processing_resnet_bilstm import ResNetBiLstmImageProcessor
-from hwr_hf.resnet_bilstm.modeling_resnet_bilstm import load_imagenet_weights
+from hwr_hf.resnet_bilstm.modeling_resnet_bilstm import (
+    ResNetBiLstmPreTrainedModel,
+    load_imagenet_weights,
+)
 from hwr_hf.resnet_bilstm.processing_resnet_bilstm import ResNetBiLstmProcessor
 from hwr_hf.resnet_bilstm.tokenization_resnet_bilstm import ResNetBiLstmTokenizer
 from hwr_hf.training import (
@@ -34,6 +37,7 @@ from hwr_hf.training import (
 
 NUM_MEASURED = 2000  # training words whose mean and deviation are those of the channels
 WARMUP_SHARE = 0.1
+READ_TOGETHER = 64  # words
 SAVE_STEPS = 250
 LOGGING_STEPS = 100
 
@@ -114,13 +118,14 @@ def train_and_test(run: Run, budget: Budget, surroundings: Surroundings) -> dict
         processing_class=processor,
         data_collator=LineCollator(processor.image_processor),
         train_dataset=PreparedLines(train_words, processor.tokenizer, config.column_stride),
-        preprocess_logits_for_metrics=lambda logits, labels: logits.argmax(-1),
         callbacks=[] if surroundings.progress else [_Lines(run.name)],
     )
     seconds = _train(trainer, folder)
     tests = {
         name: rates_of(
-            prepared[name]["text"][:], read_words(trainer, prepared[name], network), writers[name]
+            prepared[name]["text"][:],
+            read_words(trainer.model, processor, prepared[name], network),
+            writers[name],
         )
         for name in prepared
         if name != "train"
@@ -150,23 +155,37 @@ def is_trained(folder: Path) -> bool:
     return all((folder / name).is_file() for name in ("trainer_state.json", "model.safetensors"))
 
 
-def read_words(trainer: RecognitionTrainer, words: datasets.Dataset, network: Network) -> list[str]:
-    """What the trained network reads on prepared words, in their order."""
-    order = np.argsort(words["width"][:], kind="stable")  # batches of like width
-    dataset = PreparedLines(
-        words.select(order), trainer.processing_class.tokenizer, trainer.model.config.column_stride
-    )
-    frames = trainer.predict(dataset).predictions  # (words, frames), padded below 0
-    texts = decode_frames(frames, trainer.processing_class.tokenizer, network)
-    in_order = [""] * len(texts)
-    for position, text in zip(order, texts, strict=True):
-        in_order[position] = text
-    return in_order
+@torch.inference_mode()
+def read_words(
+    model: ResNetBiLstmPreTrainedModel,
+    processor: ResNetBiLstmProcessor,
+    words: datasets.Dataset,
+    network: Network,
+) -> list[str]:
+    """What a network reads on prepared words, in their order.
+
+    Without labels: a word that is too narrow for its text cannot have a loss, but is read and
+    counted as it comes out.
+    """
+    model.eval()
+    collate = LineCollator(processor.image_processor)
+    lines = PreparedLines(words, processor.tokenizer, model.config.column_stride)
+    order = np.argsort(words["width"][:], kind="stable").tolist()  # batches of like width
+    texts = [""] * len(words)
+    for start in range(0, len(order), READ_TOGETHER):
+        rows = order[start : start + READ_TOGETHER]
+        batch = collate([lines[row] for row in rows])
+        images, masks = (batch[name].to(model.device) for name in ("pixel_values", "pixel_mask"))
+        frames = model(images, masks).logits.argmax(-1).cpu().numpy()  # (words, frames)
+        for row, text in zip(
+            rows, decode_frames(frames, processor.tokenizer, network), strict=True
+        ):
+            texts[row] = text
+    return texts
 
 
 def decode_frames(frames: np.ndarray, tokenizer, network: Network) -> list[str]:
-    """Texts of the best class of every frame, or step: `(words, frames)`, padded below 0."""
-    frames = np.where(frames < 0, tokenizer.pad_token_id, frames)
+    """Texts of the best class of every frame, or step: `(words, frames)`."""
     return tokenizer.batch_decode(frames, group_tokens=network.uses_ctc)
 
 
@@ -237,7 +256,6 @@ def _training_arguments(
         learning_rate=budget.learning_rate,
         warmup_steps=WARMUP_SHARE,
         ema_decay=0.0,
-        per_device_eval_batch_size=64,
         eval_strategy="no",
         save_steps=SAVE_STEPS,
         save_total_limit=1,
