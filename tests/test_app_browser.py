@@ -211,19 +211,6 @@ def test_a_stroke_can_be_undone_and_the_paper_cleared(open_page):
     wait_for_error(page, "Nothing is drawn yet")
 
 
-def test_a_pasted_picture_is_read(open_page, line, tmp_path):
-    page = open_page()
-    page.evaluate(
-        """async (bytes) => {
-            const blob = new Blob([new Uint8Array(bytes)], { type: "image/png" });
-            await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);
-        }""",
-        list(line.read_bytes()),
-    )
-    page.get_by_role("button", name="Paste from clipboard").click()
-    wait_for_text(page, "post")
-
-
 def test_a_dropped_picture_is_read(open_page, line):
     page = open_page()
     transfer = page.evaluate_handle(

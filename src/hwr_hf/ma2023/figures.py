@@ -136,7 +136,7 @@ def error_rates_figure(results: dict[Run, dict]) -> Figure:
         labels = [NETWORKS[name].title.replace(", ", ",\n") for name in names]
         axis.set_xticks(range(len(names)), labels, rotation=30, ha="right", fontsize=8)
         axis.set(ylabel=f"{rate.upper()} in percent")
-        axis.legend(fontsize=8)
+        axis.legend(fontsize=8, loc="upper right")
     return figure
 
 
