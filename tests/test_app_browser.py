@@ -211,6 +211,20 @@ def test_a_stroke_can_be_undone_and_the_paper_cleared(open_page):
     wait_for_error(page, "Nothing is drawn yet")
 
 
+@pytest.mark.xfail(reason="in some runs the picture arrives and no answer follows: cause unknown")
+def test_a_pasted_picture_is_read(open_page, line, tmp_path):
+    page = open_page()
+    page.evaluate(
+        """async (bytes) => {
+            const blob = new Blob([new Uint8Array(bytes)], { type: "image/png" });
+            await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);
+        }""",
+        list(line.read_bytes()),
+    )
+    page.get_by_role("button", name="Paste from clipboard").click()
+    wait_for_text(page, "post")
+
+
 def test_a_dropped_picture_is_read(open_page, line):
     page = open_page()
     transfer = page.evaluate_handle(
@@ -225,6 +239,18 @@ def test_a_dropped_picture_is_read(open_page, line):
     target = page.get_by_role("button", name="Drop an image file here to upload")
     target.dispatch_event("drop", {"dataTransfer": transfer})
     wait_for_text(page, "post")
+
+
+@pytest.mark.xfail(reason="in some runs the picture arrives and no answer follows: cause unknown")
+def test_a_photograph_is_answered(open_page, site):
+    page = open_page()
+    page.get_by_role("button", name="Capture from camera").click()
+    page.get_by_text("Click to Access Webcam").click()
+    page.wait_for_function("document.querySelector('video')?.videoWidth > 0")
+    page.get_by_role("button", name="capture photo").click()
+    # What the test camera shows is no writing; any answer will do, and nothing is kept.
+    page.wait_for_selector(".hwr-words, [role=alert]")
+    assert {path.name for path in site[1].rglob("*") if path.is_file()} == {"sample.png"}
 
 
 def test_an_example_is_read_and_can_be_read_again(open_page):
