@@ -206,11 +206,14 @@ def build_app(
         for tab, name in ((picture_tab, "picture"), (drawing_tab, "drawing")):
             tab.select(partial(str, name), None, source, queue=False, api_visibility="private")
         # Not preprocessed: gr.Image would open the file itself, and fail without a word.
+        # Always the last: to paste or photograph, the page first takes the picture of before away,
+        # and the new one may come while that is being answered.
         picture.input(
             answers.to_upload,
             [picture, *settings],
             [picture, grey, *answer],
             preprocess=False,
+            trigger_mode="always_last",
             **events,
         ).then(**scroll)
         button.click(answers.to_button, given, answer, **events).then(**scroll)
