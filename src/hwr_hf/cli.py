@@ -33,6 +33,7 @@ commands:
   train     train or fine-tune a recogniser on IAM, on your own handwriting, or on both
   evaluate  CER and WER of a model, and a page of its worst lines
   dataset   make a data set of your own images and texts, to train on and to share
+  transcribe  text of any number of images, on one machine or many, to a folder of rows
   push      upload a model, a data set or a Space to the Hugging Face Hub
 """
 EXAMPLES = """\
@@ -43,6 +44,7 @@ examples:
   hwr-hf train --help                         every training option
   hwr-hf evaluate --iam iam/ --output results/validation.json
   hwr-hf dataset pack --help                  your own handwriting
+  hwr-hf transcribe scans/ --output texts     a million images, resumable
   hwr-hf push runs/mine --repo user/name --dry-run
 
 An image shows one line or one word. Cut pages into lines first.
@@ -97,6 +99,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _train(argv[1:])
         if argv[:1] == ["dataset"]:  # needs libraries that reading does without
             return _dataset(argv[1:])
+        if argv[:1] == ["transcribe"]:
+            return _transcribe(argv[1:])
         arguments = _parser().parse_args(argv, argparse.Namespace(argv=argv))
         return arguments.command(arguments)
     except BrokenPipeError:  # the reader of our output has left, as in `| head`
@@ -287,6 +291,13 @@ def _dataset(argv: list[str]) -> int:
     from .data.packing_command import main as dataset
 
     return dataset(argv)
+
+
+def _transcribe(argv: list[str]) -> int:
+    _quiet()
+    from .transcription.command import main as transcribe
+
+    return transcribe(argv)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
@@ -499,6 +510,7 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("train", add_help=False)
     commands.add_parser("dataset", add_help=False)
+    commands.add_parser("transcribe", add_help=False)
 
     evaluate = commands.add_parser(
         "evaluate",
