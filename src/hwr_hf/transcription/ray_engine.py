@@ -10,7 +10,7 @@ sinks do not promise.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from hwr_hf.transcription.job import Counts, Part, finish_part, missing_parts
@@ -20,6 +20,7 @@ from hwr_hf.transcription.sources import Item, Source
 
 PARTS_PER_WORKER = 2  # one at work and one waiting: all that is held of the source at a time
 MAX_FAILURES = 20  # of workers, one after another without a part read
+START_TIMEOUT = 600  # seconds in which some worker has to load its model
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def transcribe_with_ray(
     Raises:
         ValueError: As `transcribe`, or Ray is not installed.
         ConnectionError: There is no cluster at the address.
-        RuntimeError: Workers die again and again.
+        ConnectionError: Workers die again and again.
     """
     ray = _ray()
     is_ours = not ray.is_initialized()
@@ -74,72 +75,105 @@ def transcribe_with_ray(
 
 
 class _Pool:
-    """Workers, and the parts that each is reading."""
+    """Workers that are starting or ready, and the parts that each ready one is reading."""
 
     def __init__(self, ray, settings: ReaderSettings, options: RayOptions):
         self._ray = ray
         self._settings = settings
-        self._options = options
-        num_cpus = 0 if options.num_gpus_per_worker else 1
-        self._actor = ray.remote(num_cpus=num_cpus, num_gpus=options.num_gpus_per_worker)(_Worker)
-        self._workers = [self._start() for _ in range(options.num_workers or self._fitting())]
+        num_gpus = options.num_gpus_per_worker
+        self._actor = ray.remote(num_cpus=0 if num_gpus else 1, num_gpus=num_gpus)(_Worker)
+        self._starting: dict = {}  # reference of the answer -> worker
+        self._ready: list = []
         self._reading: dict = {}  # reference of the answer -> (worker, part)
+        self._waiting: list[Part] = []  # of workers that have died
         self._failures = 0
+        for _ in range(options.num_workers or _num_fitting(ray, num_gpus)):
+            self._start()
 
-    def read(self, parts):
-        """`(number, rows)` of each part, in the order in which they are done."""
-        waiting: list[Part] = []  # parts whose worker has died
-        parts = iter(parts)
-        while True:
-            while len(self._reading) < PARTS_PER_WORKER * len(self._workers):
-                part = waiting.pop() if waiting else next(parts, None)
-                if part is None:
-                    break
-                self._give(part)
-            if not self._reading:
+    def read(self, parts: Iterator[Part]) -> Iterator[tuple[int, list[dict]]]:
+        """Number and rows of each part, in the order in which they are done.
+
+        Raises:
+            ConnectionError: No worker can be started, or they die again and again.
+        """
+        errors = self._ray.exceptions
+        self._give(parts)
+        while self._reading or self._waiting or not self._ready:
+            done = self._next_answer()
+            if worker := self._starting.pop(done, None):
+                try:
+                    self._ray.get(done)
+                    self._ready.append(worker)
+                except errors.RayError as error:
+                    self._replace(worker, error)
+            else:
+                worker, part = self._reading.pop(done)
+                try:
+                    rows = self._ray.get(done)
+                except errors.RayTaskError as error:
+                    raise error.as_instanceof_cause() from None
+                except errors.RayError as error:  # of the worker, its machine, or the way from it
+                    self._waiting.append(part)
+                    if worker in self._ready:  # the first of its parts to tell
+                        self._replace(worker, error)
+                else:
+                    self._failures = 0
+                    yield part.number, rows
+            self._give(parts)
+            if not self._reading and not self._waiting and self._ready:
                 return
-            done, _ = self._ray.wait(list(self._reading), num_returns=1)
-            worker, part = self._reading.pop(done[0])
-            try:
-                rows = self._ray.get(done[0])
-            except self._ray.exceptions.RayActorError as error:
-                waiting.append(part)
-                self._replace(worker, error)
-                continue
-            except self._ray.exceptions.RayTaskError as error:
-                raise error.as_instanceof_cause() from None
-            self._failures = 0
-            yield part.number, rows
 
-    def _give(self, part: Part) -> None:
-        """To the worker with the fewest parts."""
-        loads = {id(worker): 0 for worker in self._workers}
+    def _give(self, parts: Iterator[Part]) -> None:
+        """Parts to the workers that are ready and have room."""
+        loads = {worker: 0 for worker in self._ready}
         for worker, _ in self._reading.values():
-            if id(worker) in loads:
-                loads[id(worker)] += 1
-        worker = min(self._workers, key=lambda worker: loads[id(worker)])
-        self._reading[worker.rows.remote(part.items)] = (worker, part)
+            if worker in loads:
+                loads[worker] += 1
+        while loads and min(loads.values()) < PARTS_PER_WORKER:
+            part = self._waiting.pop() if self._waiting else next(parts, None)
+            if part is None:
+                return
+            worker = min(loads, key=loads.get)
+            self._reading[worker.rows.remote(part.items)] = (worker, part)
+            loads[worker] += 1
+
+    def _next_answer(self):
+        references = [*self._reading, *self._starting]
+        done, _ = self._ray.wait(references, num_returns=1, timeout=START_TIMEOUT)
+        if not done and not self._reading:
+            raise ConnectionError(
+                f"No worker could start within {START_TIMEOUT} seconds. The cluster has "
+                f"{self._ray.cluster_resources()}. Ask for fewer or smaller workers."
+            )
+        return done[0] if done else self._next_answer()
+
+    def _start(self) -> None:
+        worker = self._actor.remote(self._settings)
+        self._starting[worker.is_ready.remote()] = worker
 
     def _replace(self, worker, error: Exception) -> None:
-        if worker not in self._workers:  # its other part has told already
-            return
+        """Starts another worker for one that has died."""
         self._failures += 1
         if self._failures > MAX_FAILURES:
-            raise RuntimeError(
-                f"{self._failures} workers died one after another, the last with: {error}. What "
+            raise ConnectionError(
+                f"{self._failures} workers died one after another, the last with: {error} What "
                 "was read is kept; see to the cluster and start the same command again."
             ) from error
-        logger.warning("A worker died; its part is read again. %s", str(error).splitlines()[0])
-        self._workers[self._workers.index(worker)] = self._start()
+        logger.warning("A worker died; what it was to read is read again. %s", _first_line(error))
+        if worker in self._ready:
+            self._ready.remove(worker)
+        self._ray.kill(worker)  # one that only cannot be reached would keep its place
+        self._start()
 
-    def _start(self):
-        return self._actor.remote(self._settings)
 
-    def _fitting(self) -> int:
-        resources = self._ray.cluster_resources()
-        if self._options.num_gpus_per_worker:
-            return max(1, int(resources.get("GPU", 0) / self._options.num_gpus_per_worker))
-        return max(1, int(resources.get("CPU", 1)))
+def _num_fitting(ray, num_gpus: float) -> int:
+    """Workers that the cluster has room for."""
+    resources = ray.cluster_resources()
+    return max(1, int(resources.get("GPU", 0) / num_gpus if num_gpus else resources["CPU"]))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]
 
 
 class _Worker:
@@ -151,6 +185,10 @@ class _Worker:
         if settings.device in (None, "cpu"):  # there are as many workers as cores
             torch.set_num_threads(1)
         self._reader = RowReader(settings)
+
+    def is_ready(self) -> bool:
+        """Answers when the model is loaded."""
+        return True
 
     def rows(self, items: list[Item]) -> list[dict]:
         return self._reader.rows(items)
