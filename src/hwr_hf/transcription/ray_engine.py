@@ -54,8 +54,7 @@ def transcribe_with_ray(
 
     Raises:
         ValueError: As `transcribe`, or Ray is not installed.
-        ConnectionError: There is no cluster at the address.
-        ConnectionError: Workers die again and again.
+        ConnectionError: There is no cluster at the address, or its workers die again and again.
     """
     ray = _ray()
     is_ours = not ray.is_initialized()
