@@ -18,6 +18,7 @@ from pathlib import Path
 from huggingface_hub.errors import StrictDataclassError
 
 from . import DEFAULT_MODEL, __version__
+from .devices import checked_device
 from .image_files import IMAGE_SUFFIXES
 from .resnet_bilstm.views_resnet_bilstm import MAX_VIEWS
 
@@ -261,7 +262,7 @@ def _load_pipeline(arguments: argparse.Namespace):
     return pipeline(
         "image-to-text",
         model=model,
-        device=_device(arguments.device),
+        device=checked_device(arguments.device),
         dtype=torch.float32,
         decoder=arguments.decoder,
         num_return_sequences=arguments.n_best,
@@ -305,7 +306,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     _quiet()
     from .evaluation import evaluate_model, write_report, write_worst_lines
 
-    device = _device(arguments.device)
+    device = checked_device(arguments.device)
     dataset, about = _evaluation_data(arguments)
     options = {}
     if arguments.deskew is not None:
@@ -455,21 +456,6 @@ def _existing_model(model: str) -> str:
             f"There is no model folder {model}. Give a folder or a Hub id (user/name)."
         )
     return model
-
-
-def _device(name: str | None) -> str | None:
-    """The device asked for, checked; None lets the library choose."""
-    import torch
-
-    if name is None:
-        return None
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"The device {name!r} is not there ({str(error).splitlines()[0]}). Try --device cpu."
-        ) from error
-    return name
 
 
 def _quiet() -> None:
