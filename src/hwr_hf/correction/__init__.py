@@ -1,0 +1,1 @@
+"""Recognised text -> corrected text: a BERT encoder-decoder, and a gate that keeps it harmless."""
