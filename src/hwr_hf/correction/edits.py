@@ -42,6 +42,21 @@ class Edit:
     accepted: bool = False
 
 
+@dataclass(frozen=True)
+class Correction:
+    """A line before and after its correction.
+
+    Attributes:
+        recognised: The text as it was read.
+        corrected: The same with the accepted edits made.
+        edits: All that were proposed, left to right, also those that were not accepted.
+    """
+
+    recognised: str
+    corrected: str
+    edits: tuple[Edit, ...] = ()
+
+
 def word_edits(recognised: str, proposed: str) -> list[Edit]:
     """The smallest runs of words in which the texts differ, left to right.
 
@@ -78,6 +93,11 @@ def apply_edits(text: str, edits: Iterable[Edit]) -> str:
     for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
         text = text[: edit.start] + edit.new + text[edit.end :]
     return text
+
+
+def edit_distance(old: str, new: str) -> int:
+    """Insertions, deletions and substitutions between two texts, as aligned below."""
+    return sum(None in pair or old[pair[0]] != new[pair[1]] for pair in align_characters(old, new))
 
 
 def align_characters(old: str, new: str) -> list[tuple[int | None, int | None]]:
