@@ -47,6 +47,16 @@ def tiny_model_dir(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def trained_corrector(tmp_path_factory):
+    """Knows `bert_miniature.PAIRS` by heart; its gate takes what the text alone speaks for."""
+    from bert_miniature import make_corrector, overfit
+
+    corrector = make_corrector(tmp_path_factory.mktemp("vocabulary"))
+    overfit(corrector)
+    return corrector
+
+
 @pytest.fixture
 def make_iam(tmp_path):
     """Function that writes a miniature IAM and returns its folder.
