@@ -1,3 +1,4 @@
+import shutil
 import socket
 import time
 from pathlib import Path
@@ -55,6 +56,14 @@ def trained_corrector(tmp_path_factory):
     corrector = make_corrector(tmp_path_factory.mktemp("vocabulary"))
     overfit(corrector)
     return corrector
+
+
+@pytest.fixture
+def model_with_corrector(tiny_model_dir, trained_corrector, tmp_path):
+    """Folder of the tiny recogniser with the tiny corrector beside it."""
+    folder = shutil.copytree(tiny_model_dir, tmp_path / "model")
+    trained_corrector.save_pretrained(folder / "corrector")
+    return folder
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-import shutil
 import sys
 from dataclasses import dataclass, field
 
@@ -47,13 +46,6 @@ def images():
 def readings(reader, images):
     """Without correction."""
     return reader(images, return_words=True)
-
-
-@pytest.fixture
-def model_with_corrector(tiny_model_dir, trained_corrector, tmp_path):
-    folder = shutil.copytree(tiny_model_dir, tmp_path / "model")
-    trained_corrector.save_pretrained(folder / "corrector")
-    return folder
 
 
 def test_both_texts_and_the_edits_are_in_the_output(reader, images, readings, exclaimer):

@@ -1,6 +1,6 @@
 """Recognised text -> corrected text: a BERT encoder-decoder, and a gate that keeps it harmless."""
 
-from .corrector import CORRECTOR_FOLDER, BertCorrector, has_corrector
+from .corrector import CORRECTOR_FOLDER, BertCorrector, has_corrector, load_corrector
 from .edits import Correction, Edit
 from .gate import GateSettings
 
@@ -11,4 +11,5 @@ __all__ = [
     "Edit",
     "GateSettings",
     "has_corrector",
+    "load_corrector",
 ]

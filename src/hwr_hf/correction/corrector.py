@@ -398,6 +398,32 @@ def has_corrector(model: str | os.PathLike, revision: str | None = None) -> bool
         return False
 
 
+def load_corrector(
+    model: str | os.PathLike,
+    place: str | os.PathLike | None = None,
+    device: str | torch.device | None = None,
+) -> BertCorrector:
+    """A corrector for a recogniser.
+
+    Args:
+        model: The recogniser's folder or Hub id.
+        place: The corrector's; its sub-folder `corrector` if None.
+        device: To compute on; the CPU if None.
+
+    Raises:
+        ValueError: There is none beside the recogniser.
+        OSError, ValueError: As `BertCorrector.from_pretrained`.
+    """
+    if place is not None:
+        return BertCorrector.from_pretrained(place, device=device)
+    if not has_corrector(model):
+        raise ValueError(
+            f"The model {model} has no corrector beside it, in a sub-folder {CORRECTOR_FOLDER}. "
+            "Name the folder or the Hub id of one: --corrector FOLDER_OR_ID."
+        )
+    return BertCorrector.from_pretrained(model, subfolder=CORRECTOR_FOLDER, device=device)
+
+
 def _check_vocabulary(model: EncoderDecoderModel, tokenizer: PreTrainedTokenizerBase) -> None:
     names = ("cls_token", "sep_token", "pad_token", "unk_token")
     missing = [name for name in names if getattr(tokenizer, f"{name}_id", None) is None]
