@@ -29,6 +29,7 @@ from transformers import (
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import cached_file
 
+from ..resnet_bilstm.pipeline_resnet_bilstm import CORRECTOR_FOLDER
 from .edits import Correction, Edit, apply_edits, edit_distance
 from .encoding import (
     UNKNOWN,
@@ -43,7 +44,6 @@ from .gate import GATE_FILE, GateSettings
 from .spelling import spelling_edits
 
 MODEL_TYPE = "encoder-decoder"
-CORRECTOR_FOLDER = "corrector"  # beside a recogniser, in its folder or repository
 MAX_PART = 128  # ids of a line that is corrected as one; correctors learn from lines shorter yet
 # A corrected line may have this many times the ids of the recognised one, and some more.
 GROWTH, EXTRA = 1.25, 8
