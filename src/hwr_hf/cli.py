@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import glob
 import json
+import math
 import os
 import sys
 import warnings
@@ -56,10 +57,14 @@ examples:
   hwr-hf read scans/ > texts.tsv
   hwr-hf read --json 'scans/**/*.png' > texts.jsonl
   hwr-hf read --decoder beam --n-best 5 line.png    the five best texts, "score<TAB>text" a line
+  hwr-hf read --correct line.png                    corrected by the corrector beside the model
+  hwr-hf read --corrector runs/corrector scans/     corrected by another one
 
 A line of --json holds "file", "text", "score" (probability of the whole text) and "words", each
 with "text", "score" and "box": [x0, y0, x1, y1] in pixels of the upright image. With --decoder beam
 it has "fused_score" too, by which texts are ranked, and with --n-best the others in "alternatives".
+With a corrector "text" is the corrected one, "recognised_text" the one that was read, and "edits"
+what lies between; score and words are those of the text that was read.
 
 exit code: 0 all images read; 1 some not read, each named on standard error; 2 wrong call.
 """
@@ -237,7 +242,16 @@ def _json_line(file: str, readings: list[dict]) -> dict:
     best, *others = [
         {"text": reading.pop("generated_text"), **reading} for reading in map(dict, readings)
     ]
-    return {"file": file, **best} | ({"alternatives": others} if others else {})
+    return _finite({"file": file, **best} | ({"alternatives": others} if others else {}))
+
+
+def _finite(value):
+    """The same with None for numbers that JSON does not have, such as a logarithm of 0."""
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _load_pipeline(arguments: argparse.Namespace):
@@ -257,12 +271,19 @@ def _load_pipeline(arguments: argparse.Namespace):
         except LocalEntryNotFoundError:  # no connection; what is here may be enough
             if not isinstance(try_to_load_from_cache(model, "config.json"), str):
                 raise
+    device = _device(arguments.device)
+    corrector = None
+    if arguments.correct or arguments.corrector:
+        from .correction import load_corrector
+
+        corrector = load_corrector(arguments.model, arguments.corrector, device)
     # The weights are stored as float16, which a CPU computes slowly.
     return pipeline(
         "image-to-text",
         model=model,
-        device=_device(arguments.device),
+        device=device,
         dtype=torch.float32,
+        corrector=corrector,
         decoder=arguments.decoder,
         num_return_sequences=arguments.n_best,
         **_decoder_options(arguments),
@@ -505,6 +526,12 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument("--json", action="store_true", help="JSON lines with scores, words and boxes")
     read.add_argument(
         "--n-best", type=_positive, default=1, metavar="N", help="texts for each image, with beam"
+    )
+    read.add_argument(
+        "--correct", action="store_true", help="correct with the corrector beside the model"
+    )
+    read.add_argument(
+        "--corrector", metavar="FOLDER_OR_ID", help="correct with this one; implies --correct"
     )
     _add_model_arguments(read)
 
