@@ -19,6 +19,7 @@ from pathlib import Path
 from huggingface_hub.errors import StrictDataclassError
 
 from . import DEFAULT_MODEL, __version__
+from .devices import checked_device
 from .image_files import IMAGE_SUFFIXES
 from .resnet_bilstm.views_resnet_bilstm import MAX_VIEWS
 
@@ -271,7 +272,7 @@ def _load_pipeline(arguments: argparse.Namespace):
         except LocalEntryNotFoundError:  # no connection; what is here may be enough
             if not isinstance(try_to_load_from_cache(model, "config.json"), str):
                 raise
-    device = _device(arguments.device)
+    device = checked_device(arguments.device)
     corrector = None
     if arguments.correct or arguments.corrector:
         from .correction import load_corrector
@@ -326,7 +327,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     _quiet()
     from .evaluation import evaluate_model, write_report, write_worst_lines
 
-    device = _device(arguments.device)
+    device = checkedchecked_device(arguments.device)
     dataset, about = _evaluation_data(arguments)
     options = {}
     if arguments.deskew is not None:
@@ -476,21 +477,6 @@ def _existing_model(model: str) -> str:
             f"There is no model folder {model}. Give a folder or a Hub id (user/name)."
         )
     return model
-
-
-def _device(name: str | None) -> str | None:
-    """The device asked for, checked; None lets the library choose."""
-    import torch
-
-    if name is None:
-        return None
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"The device {name!r} is not there ({str(error).splitlines()[0]}). Try --device cpu."
-        ) from error
-    return name
 
 
 def _quiet() -> None:

@@ -1,6 +1,7 @@
 """The same folder of rows from a cluster, also when one of its machines is lost in the middle."""
 
 import json
+import socket
 import sys
 
 import pytest
@@ -98,3 +99,12 @@ def test_without_ray_it_is_said_how_to_get_it(source, tmp_path, monkeypatch):
     parts = Parts(tmp_path / "out", {"format": "jsonl"})
     with pytest.raises(ValueError, match=r"pip install 'hwr_hf\[ray\]'"):
         transcribe_with_ray(source, parts, SETTINGS, RayOptions(), part_size=3)
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_an_address_where_no_cluster_is_is_said_at_once(source, tmp_path, scheme):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"{scheme}127.0.0.1:{server.getsockname()[1]}"
+    parts = Parts(tmp_path / "out", {"format": "jsonl"})
+    with pytest.raises(ConnectionError, match=f"No Ray cluster answers at {address}"):
+        transcribe_with_ray(source, parts, SETTINGS, RayOptions(address=address), part_size=3)

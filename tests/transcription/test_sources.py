@@ -118,6 +118,14 @@ def test_an_archive_that_is_cut_off_is_noticed(tmp_path, pngs, kept):
         list(open_source(str(tmp_path / "lines.tar")).items())
 
 
+def test_a_compressed_archive_that_is_cut_off_is_noticed(tmp_path, pngs):
+    write_archive(tmp_path / "lines.tar.gz", pngs)
+    content = (tmp_path / "lines.tar.gz").read_bytes()
+    (tmp_path / "lines.tar.gz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match="damaged after"):
+        list(open_source(str(tmp_path / "lines.tar.gz")).items())
+
+
 def test_two_columns_of_images_have_to_be_told_apart(tmp_path, pngs, pixels):
     table = pyarrow.table({"front": pngs, "back": pngs[::-1]})
     pyarrow.parquet.write_table(table, tmp_path / "lines.parquet")

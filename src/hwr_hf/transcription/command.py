@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Sequence
 
 from tqdm import tqdm
 
 from hwr_hf import DEFAULT_MODEL
+from hwr_hf.devices import checked_device
 from hwr_hf.transcription.job import Counts, transcribe
 from hwr_hf.transcription.parts import FORMATS, Parts
 from hwr_hf.transcription.reading import ReaderSettings, RowReader
@@ -57,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.batch_size,
         arguments.device,
     )
+    if arguments.engine == "local":  # the machines of a cluster have devices of their own
+        checked_device(arguments.device)
     source = open_source(arguments.source, arguments.image_column, arguments.split)
     parts = Parts(
         arguments.output,
@@ -70,12 +74,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         },
     )
     # None: shown on a terminal only
+    start = time.perf_counter()
     with tqdm(unit="image", file=sys.stderr, disable=None) as bar:
         counts = _engine(arguments, settings)(source, parts, bar.update)
+    _print_summary(counts, time.perf_counter() - start, arguments.output)
+    return 1 if counts.failed else 0
+
+
+def _print_summary(counts: Counts, seconds: float, output: str) -> None:
     read = counts.images - counts.failed
     print(f"{read:,} images read, {counts.failed:,} not; {counts.resumed:,} of them before.")
-    print(f"rows: {arguments.output}")
-    return 1 if counts.failed else 0
+    if new := counts.images - counts.resumed:
+        print(f"{new / seconds:,.1f} images a second, the start of the model included.")
+    print(f"rows: {output}")
 
 
 def _engine(

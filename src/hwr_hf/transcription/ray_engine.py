@@ -10,6 +10,8 @@ sinks do not promise.
 from __future__ import annotations
 
 import logging
+import re
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -21,6 +23,7 @@ from hwr_hf.transcription.sources import Item, Source
 PARTS_PER_WORKER = 2  # one at work and one waiting: all that is held of the source at a time
 MAX_FAILURES = 20  # of workers, one after another without a part read
 START_TIMEOUT = 600  # seconds in which some worker has to load its model
+CONNECT_TIMEOUT = 10  # seconds in which the cluster's head has to answer
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +62,7 @@ def transcribe_with_ray(
     ray = _ray()
     is_ours = not ray.is_initialized()
     if is_ours:
+        _check_answers(options.address)
         ray.init(address=options.address, log_to_driver=False, include_dashboard=False)
     try:
         counts = Counts()
@@ -163,6 +167,20 @@ class _Pool:
             self._ready.remove(worker)
         self._ray.kill(worker)  # one that only cannot be reached would keep its place
         self._start()
+
+
+def _check_answers(address: str | None) -> None:
+    """Ray itself takes minutes to notice that nothing listens at `host:port`."""
+    if address is None or not (found := re.fullmatch(r"(?:ray://)?(.+):(\d+)", address)):
+        return
+    host, port = found.groups()
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT).close()
+    except (OSError, OverflowError) as error:  # a port above 65535 overflows
+        raise ConnectionError(
+            f"No Ray cluster answers at {address} ({error}). Start one with `ray start --head` "
+            "and give the address it prints, or leave out --ray-address to use this machine."
+        ) from error
 
 
 def _num_fitting(ray, num_gpus: float) -> int:
