@@ -34,6 +34,7 @@ commands:
   evaluate  CER and WER of a model, and a page of its worst lines
   dataset   make a data set of your own images and texts, to train on and to share
   push      upload a model, a data set or a Space to the Hugging Face Hub
+  export    write a model for onnxruntime
 """
 EXAMPLES = """\
 examples:
@@ -44,6 +45,7 @@ examples:
   hwr-hf evaluate --iam iam/ --output results/validation.json
   hwr-hf dataset pack --help                  your own handwriting
   hwr-hf push runs/mine --repo user/name --dry-run
+  hwr-hf export onnx --output runs/onnx --int8
 
 An image shows one line or one word. Cut pages into lines first.
 HWR_HF_TRACEBACK=1 hwr-hf ... shows where in the program an error arose.
@@ -97,12 +99,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _train(argv[1:])
         if argv[:1] == ["dataset"]:  # needs libraries that reading does without
             return _dataset(argv[1:])
+        if argv[:1] == ["export"]:
+            return _export(argv[1:])
         arguments = _parser().parse_args(argv, argparse.Namespace(argv=argv))
         return arguments.command(arguments)
     except BrokenPipeError:  # the reader of our output has left, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return SOME_FAILED
     except ModuleNotFoundError as error:
+        if "pip install" in str(error):
+            return _complain(error)
         return _complain(f"{error.name} is not installed. Run: pip install 'hwr_hf[train]'")
     except (ValueError, OSError, StrictDataclassError) as error:
         return _complain(error)
@@ -287,6 +293,13 @@ def _dataset(argv: list[str]) -> int:
     from .data.packing_command import main as dataset
 
     return dataset(argv)
+
+
+def _export(argv: list[str]) -> int:
+    _quiet()
+    from .export_command import main as export
+
+    return export(argv)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
@@ -499,6 +512,7 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("train", add_help=False)
     commands.add_parser("dataset", add_help=False)
+    commands.add_parser("export", add_help=False)
 
     evaluate = commands.add_parser(
         "evaluate",
