@@ -254,6 +254,7 @@ def _load_pipeline(arguments: argparse.Namespace):
         from huggingface_hub.errors import LocalEntryNotFoundError
 
         wanted = ["*.json", "*.safetensors", "*.py"]
+        wanted += ["*.onnx"] if arguments.backend == "onnx" else []
         try:
             model = snapshot_download(model, allow_patterns=wanted, ignore_patterns=["*/*"])
         except LocalEntryNotFoundError:  # no connection; what is here may be enough
@@ -263,6 +264,7 @@ def _load_pipeline(arguments: argparse.Namespace):
     return pipeline(
         "image-to-text",
         model=model,
+        backend=arguments.backend,
         device=_device(arguments.device),
         dtype=torch.float32,
         decoder=arguments.decoder,
@@ -507,6 +509,12 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument("--json", action="store_true", help="JSON lines with scores, words and boxes")
     read.add_argument(
         "--n-best", type=_positive, default=1, metavar="N", help="texts for each image, with beam"
+    )
+    read.add_argument(
+        "--backend",
+        choices=["torch", "onnx"],
+        default="torch",
+        help="what computes the network; onnx needs hwr_hf[onnx] (%(default)s)",
     )
     _add_model_arguments(read)
 
