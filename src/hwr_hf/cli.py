@@ -23,6 +23,7 @@ from .resnet_bilstm.views_resnet_bilstm import MAX_VIEWS
 
 SUCCESS, SOME_FAILED, USAGE = 0, 1, 2
 MANY_FILES = 20  # from here on a progress bar is worth its line
+FILES_AHEAD = 8  # batches of files opened at once: batches are made of lines of like width
 
 DESCRIPTION = """\
 Read English handwriting: an image of one text line or one word in, its text out.
@@ -186,9 +187,14 @@ def _read(arguments: argparse.Namespace) -> int:
         file=sys.stderr,
         disable=None if len(files) >= MANY_FILES else True,  # None: shown on a terminal only
     ) as bar:
-        for start in range(0, len(files), arguments.batch_size):
-            batch = files[start : start + arguments.batch_size]
-            options = {"return_words": arguments.json, "num_views": arguments.tta}
+        num_files = FILES_AHEAD * arguments.batch_size
+        for start in range(0, len(files), num_files):
+            batch = files[start : start + num_files]
+            options = {
+                "return_words": arguments.json,
+                "num_views": arguments.tta,
+                "batch_size": arguments.batch_size,
+            }
             for file, readings in _read_batch(reader, batch, fail, **options):
                 if arguments.json:
                     lines = [json.dumps(_json_line(file, readings), ensure_ascii=False)]
@@ -222,7 +228,7 @@ def _read_batch(
     if not opened:
         return
     try:
-        outputs = reader(list(opened.values()), batch_size=len(opened), **options)
+        outputs = reader(list(opened.values()), **options)
     except Exception as error:  # one image must not cost the others their text
         if len(opened) == 1:
             fail(next(iter(opened)), error)
@@ -260,13 +266,12 @@ def _load_pipeline(arguments: argparse.Namespace):
         except LocalEntryNotFoundError:  # no connection; what is here may be enough
             if not isinstance(try_to_load_from_cache(model, "config.json"), str):
                 raise
-    # The weights are stored as float16, which a CPU computes slowly.
     return pipeline(
         "image-to-text",
         model=model,
         backend=arguments.backend,
         device=_device(arguments.device),
-        dtype=torch.float32,
+        dtype=getattr(torch, arguments.dtype),
         decoder=arguments.decoder,
         num_return_sequences=arguments.n_best,
         **_decoder_options(arguments),
@@ -515,6 +520,13 @@ def _parser() -> argparse.ArgumentParser:
         choices=["torch", "onnx"],
         default="torch",
         help="what computes the network; onnx needs hwr_hf[onnx] (%(default)s)",
+    )
+    read.add_argument(
+        "--dtype",
+        choices=["float32", "bfloat16"],
+        default="float32",
+        help="to compute in; bfloat16 is faster where the CPU or GPU has it, and changes a text "
+        "now and then (%(default)s)",
     )
     _add_model_arguments(read)
 
