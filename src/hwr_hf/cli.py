@@ -25,6 +25,7 @@ from .resnet_bilstm.views_resnet_bilstm import MAX_VIEWS
 
 SUCCESS, SOME_FAILED, USAGE = 0, 1, 2
 MANY_FILES = 20  # from here on a progress bar is worth its line
+FILES_AHEAD = 8  # batches of files opened at once: batches are made of lines of like width
 
 DESCRIPTION = """\
 Read English handwriting: an image of one text line or one word in, its text out.
@@ -37,6 +38,7 @@ commands:
   dataset   make a data set of your own images and texts, to train on and to share
   transcribe  text of any number of images, on one machine or many, to a folder of rows
   push      upload a model, a data set or a Space to the Hugging Face Hub
+  export    write a model for onnxruntime
 """
 EXAMPLES = """\
 examples:
@@ -48,6 +50,7 @@ examples:
   hwr-hf dataset pack --help                  your own handwriting
   hwr-hf transcribe scans/ --output texts     a million images, resumable
   hwr-hf push runs/mine --repo user/name --dry-run
+  hwr-hf export onnx --output runs/onnx --int8
 
 An image shows one line or one word. Cut pages into lines first.
 HWR_HF_TRACEBACK=1 hwr-hf ... shows where in the program an error arose.
@@ -107,12 +110,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _dataset(argv[1:])
         if argv[:1] == ["transcribe"]:
             return _transcribe(argv[1:])
+        if argv[:1] == ["export"]:
+            return _export(argv[1:])
         arguments = _parser().parse_args(argv, argparse.Namespace(argv=argv))
         return arguments.command(arguments)
     except BrokenPipeError:  # the reader of our output has left, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return SOME_FAILED
     except ModuleNotFoundError as error:
+        if "pip install" in str(error):
+            return _complain(error)
         return _complain(f"{error.name} is not installed. Run: pip install 'hwr_hf[train]'")
     except (ValueError, OSError, StrictDataclassError) as error:
         return _complain(error)
@@ -190,9 +197,14 @@ def _read(arguments: argparse.Namespace) -> int:
         file=sys.stderr,
         disable=None if len(files) >= MANY_FILES else True,  # None: shown on a terminal only
     ) as bar:
-        for start in range(0, len(files), arguments.batch_size):
-            batch = files[start : start + arguments.batch_size]
-            options = {"return_words": arguments.json, "num_views": arguments.tta}
+        num_files = FILES_AHEAD * arguments.batch_size
+        for start in range(0, len(files), num_files):
+            batch = files[start : start + num_files]
+            options = {
+                "return_words": arguments.json,
+                "num_views": arguments.tta,
+                "batch_size": arguments.batch_size,
+            }
             for file, readings in _read_batch(reader, batch, fail, **options):
                 if arguments.json:
                     lines = [json.dumps(_json_line(file, readings), ensure_ascii=False)]
@@ -226,7 +238,7 @@ def _read_batch(
     if not opened:
         return
     try:
-        outputs = reader(list(opened.values()), batch_size=len(opened), **options)
+        outputs = reader(list(opened.values()), **options)
     except Exception as error:  # one image must not cost the others their text
         if len(opened) == 1:
             fail(next(iter(opened)), error)
@@ -267,6 +279,7 @@ def _load_pipeline(arguments: argparse.Namespace):
         from huggingface_hub.errors import LocalEntryNotFoundError
 
         wanted = ["*.json", "*.safetensors", "*.py"]
+        wanted += ["*.onnx"] if arguments.backend == "onnx" else []
         try:
             model = snapshot_download(model, allow_patterns=wanted, ignore_patterns=["*/*"])
         except LocalEntryNotFoundError:  # no connection; what is here may be enough
@@ -278,12 +291,12 @@ def _load_pipeline(arguments: argparse.Namespace):
         from .correction import load_corrector
 
         corrector = load_corrector(arguments.model, arguments.corrector, device)
-    # The weights are stored as float16, which a CPU computes slowly.
     return pipeline(
         "image-to-text",
         model=model,
+        backend=arguments.backend,
         device=device,
-        dtype=torch.float32,
+        dtype=getattr(torch, arguments.dtype),
         corrector=corrector,
         decoder=arguments.decoder,
         num_return_sequences=arguments.n_best,
@@ -322,12 +335,19 @@ def _transcribe(argv: list[str]) -> int:
     return transcribe(argv)
 
 
+def _export(argv: list[str]) -> int:
+    _quiet()
+    from .export_command import main as export
+
+    return export(argv)
+
+
 def _evaluate(arguments: argparse.Namespace) -> int:
     model = _existing_model(arguments.model)
     _quiet()
     from .evaluation import evaluate_model, write_report, write_worst_lines
 
-    device = checkedchecked_device(arguments.device)
+    device = checked_device(arguments.device)
     dataset, about = _evaluation_data(arguments)
     options = {}
     if arguments.deskew is not None:
@@ -519,11 +539,25 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument(
         "--corrector", metavar="FOLDER_OR_ID", help="correct with this one; implies --correct"
     )
+    read.add_argument(
+        "--backend",
+        choices=["torch", "onnx"],
+        default="torch",
+        help="what computes the network; onnx needs hwr_hf[onnx] (%(default)s)",
+    )
+    read.add_argument(
+        "--dtype",
+        choices=["float32", "bfloat16"],
+        default="float32",
+        help="to compute in; bfloat16 is faster where the CPU or GPU has it, and changes a text "
+        "now and then (%(default)s)",
+    )
     _add_model_arguments(read)
 
     commands.add_parser("train", add_help=False)
     commands.add_parser("dataset", add_help=False)
     commands.add_parser("transcribe", add_help=False)
+    commands.add_parser("export", add_help=False)
 
     evaluate = commands.add_parser(
         "evaluate",
