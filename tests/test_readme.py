@@ -101,6 +101,14 @@ def test_reading_with_a_corrector_runs(in_root, tmp_path, capsys):
     assert capsys.readouterr().out
 
 
+def test_the_exporting_command_writes_a_folder_that_reads(tmp_path, in_root, capsys):
+    (command,) = [command for command in commands() if command[1] == "export"]
+    folder = str(tmp_path / "onnx")
+    assert main([folder if word == "runs/onnx" else word for word in command[1:]]) == 0
+    assert main(["read", "--model", folder, "--backend", "onnx", "samples/line.png"]) == 0
+    assert "The letter came by the morning post." in capsys.readouterr().out
+
+
 def test_help_teaches(capsys):
     assert ["hwr-hf", "--help"] in commands()
     with pytest.raises(SystemExit) as stop:
