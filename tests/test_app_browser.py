@@ -303,7 +303,7 @@ def test_the_text_is_copied_and_downloaded(open_page, line, tmp_path):
         saved[download.value.suggested_filename] = (tmp_path / "saved").read_text()
     assert saved["reading.txt"] == "the evening post\n"
     record = json.loads(saved["reading.json"])
-    assert (record["text"], record["corrected_text"]) == (TEXT, "the evening post")
+    assert (record["recognised_text"], record["text"]) == (TEXT, "the evening post")
     assert [word["text"] for word in record["words"]] == TEXT.split()
 
 

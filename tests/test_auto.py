@@ -50,7 +50,7 @@ def test_text_recognition_takes_the_saved_architecture(tmp_path, model_class):
 
 def test_pipeline_by_its_task_needs_no_trust(tiny_model_dir):
     reader = pipeline("image-to-text", model=str(tiny_model_dir), device="cpu")
-    assert type(reader) is hwr_hf.ResNetBiLstmPipeline
+    assert isinstance(reader, hwr_hf.ResNetBiLstmPipeline)
     assert reader.task == "image-to-text"
     (reading,) = reader(draw_text_line("hello"))
     assert set(reading) == {"generated_text", "score"}

@@ -18,6 +18,7 @@ from transformers import (
 )
 from transformers.pipelines import PIPELINE_REGISTRY
 
+from .backends import BackendPipeline
 from .resnet_bilstm import (
     ResNetBiLstmConfig,
     ResNetBiLstmForCharacterSequence,
@@ -25,7 +26,6 @@ from .resnet_bilstm import (
     ResNetBiLstmImageProcessor,
     ResNetBiLstmImageProcessorPil,
     ResNetBiLstmModel,
-    ResNetBiLstmPipeline,
     ResNetBiLstmProcessor,
     ResNetBiLstmTokenizer,
     ResNetForCharacterSequence,
@@ -65,7 +65,7 @@ def register_pipeline() -> None:
     """
     if TASK not in PIPELINE_REGISTRY.supported_tasks:
         PIPELINE_REGISTRY.register_pipeline(
-            TASK, pipeline_class=ResNetBiLstmPipeline, pt_model=AutoModelForCTC, type="image"
+            TASK, pipeline_class=BackendPipeline, pt_model=AutoModelForCTC, type="image"
         )
     rewrite = getattr(pipelines, "_resolve_deprecated_task", None)
     if rewrite is None or hasattr(rewrite, "__wrapped__"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import glob
 import json
+import math
 import os
 import sys
 import warnings
@@ -24,6 +25,7 @@ from .resnet_bilstm.views_resnet_bilstm import MAX_VIEWS
 
 SUCCESS, SOME_FAILED, USAGE = 0, 1, 2
 MANY_FILES = 20  # from here on a progress bar is worth its line
+FILES_AHEAD = 8  # batches of files opened at once: batches are made of lines of like width
 
 DESCRIPTION = """\
 Read English handwriting: an image of one text line or one word in, its text out.
@@ -36,6 +38,7 @@ commands:
   dataset   make a data set of your own images and texts, to train on and to share
   transcribe  text of any number of images, on one machine or many, to a folder of rows
   push      upload a model, a data set or a Space to the Hugging Face Hub
+  export    write a model for onnxruntime
 """
 EXAMPLES = """\
 examples:
@@ -47,6 +50,7 @@ examples:
   hwr-hf dataset pack --help                  your own handwriting
   hwr-hf transcribe scans/ --output texts     a million images, resumable
   hwr-hf push runs/mine --repo user/name --dry-run
+  hwr-hf export onnx --output runs/onnx --int8
 
 An image shows one line or one word. Cut pages into lines first.
 HWR_HF_TRACEBACK=1 hwr-hf ... shows where in the program an error arose.
@@ -57,10 +61,14 @@ examples:
   hwr-hf read scans/ > texts.tsv
   hwr-hf read --json 'scans/**/*.png' > texts.jsonl
   hwr-hf read --decoder beam --n-best 5 line.png    the five best texts, "score<TAB>text" a line
+  hwr-hf read --correct line.png                    corrected by the corrector beside the model
+  hwr-hf read --corrector runs/corrector scans/     corrected by another one
 
 A line of --json holds "file", "text", "score" (probability of the whole text) and "words", each
 with "text", "score" and "box": [x0, y0, x1, y1] in pixels of the upright image. With --decoder beam
 it has "fused_score" too, by which texts are ranked, and with --n-best the others in "alternatives".
+With a corrector "text" is the corrected one, "recognised_text" the one that was read, and "edits"
+what lies between; score and words are those of the text that was read.
 
 exit code: 0 all images read; 1 some not read, each named on standard error; 2 wrong call.
 """
@@ -102,12 +110,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _dataset(argv[1:])
         if argv[:1] == ["transcribe"]:
             return _transcribe(argv[1:])
+        if argv[:1] == ["export"]:
+            return _export(argv[1:])
         arguments = _parser().parse_args(argv, argparse.Namespace(argv=argv))
         return arguments.command(arguments)
     except BrokenPipeError:  # the reader of our output has left, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return SOME_FAILED
     except ModuleNotFoundError as error:
+        if "pip install" in str(error):
+            return _complain(error)
         return _complain(f"{error.name} is not installed. Run: pip install 'hwr_hf[train]'")
     except (ValueError, OSError, StrictDataclassError) as error:
         return _complain(error)
@@ -185,9 +197,14 @@ def _read(arguments: argparse.Namespace) -> int:
         file=sys.stderr,
         disable=None if len(files) >= MANY_FILES else True,  # None: shown on a terminal only
     ) as bar:
-        for start in range(0, len(files), arguments.batch_size):
-            batch = files[start : start + arguments.batch_size]
-            options = {"return_words": arguments.json, "num_views": arguments.tta}
+        num_files = FILES_AHEAD * arguments.batch_size
+        for start in range(0, len(files), num_files):
+            batch = files[start : start + num_files]
+            options = {
+                "return_words": arguments.json,
+                "num_views": arguments.tta,
+                "batch_size": arguments.batch_size,
+            }
             for file, readings in _read_batch(reader, batch, fail, **options):
                 if arguments.json:
                     lines = [json.dumps(_json_line(file, readings), ensure_ascii=False)]
@@ -221,7 +238,7 @@ def _read_batch(
     if not opened:
         return
     try:
-        outputs = reader(list(opened.values()), batch_size=len(opened), **options)
+        outputs = reader(list(opened.values()), **options)
     except Exception as error:  # one image must not cost the others their text
         if len(opened) == 1:
             fail(next(iter(opened)), error)
@@ -238,7 +255,16 @@ def _json_line(file: str, readings: list[dict]) -> dict:
     best, *others = [
         {"text": reading.pop("generated_text"), **reading} for reading in map(dict, readings)
     ]
-    return {"file": file, **best} | ({"alternatives": others} if others else {})
+    return _finite({"file": file, **best} | ({"alternatives": others} if others else {}))
+
+
+def _finite(value):
+    """The same with None for numbers that JSON does not have, such as a logarithm of 0."""
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _load_pipeline(arguments: argparse.Namespace):
@@ -253,17 +279,25 @@ def _load_pipeline(arguments: argparse.Namespace):
         from huggingface_hub.errors import LocalEntryNotFoundError
 
         wanted = ["*.json", "*.safetensors", "*.py"]
+        wanted += ["*.onnx"] if arguments.backend == "onnx" else []
         try:
             model = snapshot_download(model, allow_patterns=wanted, ignore_patterns=["*/*"])
         except LocalEntryNotFoundError:  # no connection; what is here may be enough
             if not isinstance(try_to_load_from_cache(model, "config.json"), str):
                 raise
-    # The weights are stored as float16, which a CPU computes slowly.
+    device = checked_device(arguments.device)
+    corrector = None
+    if arguments.correct or arguments.corrector:
+        from .correction import load_corrector
+
+        corrector = load_corrector(arguments.model, arguments.corrector, device)
     return pipeline(
         "image-to-text",
         model=model,
-        device=checked_device(arguments.device),
-        dtype=torch.float32,
+        backend=arguments.backend,
+        device=device,
+        dtype=getattr(torch, arguments.dtype),
+        corrector=corrector,
         decoder=arguments.decoder,
         num_return_sequences=arguments.n_best,
         **_decoder_options(arguments),
@@ -299,6 +333,13 @@ def _transcribe(argv: list[str]) -> int:
     from .transcription.command import main as transcribe
 
     return transcribe(argv)
+
+
+def _export(argv: list[str]) -> int:
+    _quiet()
+    from .export_command import main as export
+
+    return export(argv)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
@@ -492,11 +533,31 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument(
         "--n-best", type=_positive, default=1, metavar="N", help="texts for each image, with beam"
     )
+    read.add_argument(
+        "--correct", action="store_true", help="correct with the corrector beside the model"
+    )
+    read.add_argument(
+        "--corrector", metavar="FOLDER_OR_ID", help="correct with this one; implies --correct"
+    )
+    read.add_argument(
+        "--backend",
+        choices=["torch", "onnx"],
+        default="torch",
+        help="what computes the network; onnx needs hwr_hf[onnx] (%(default)s)",
+    )
+    read.add_argument(
+        "--dtype",
+        choices=["float32", "bfloat16"],
+        default="float32",
+        help="to compute in; bfloat16 is faster where the CPU or GPU has it, and changes a text "
+        "now and then (%(default)s)",
+    )
     _add_model_arguments(read)
 
     commands.add_parser("train", add_help=False)
     commands.add_parser("dataset", add_help=False)
     commands.add_parser("transcribe", add_help=False)
+    commands.add_parser("export", add_help=False)
 
     evaluate = commands.add_parser(
         "evaluate",

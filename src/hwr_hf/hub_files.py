@@ -41,10 +41,12 @@ MODEL_FILES = re.compile(
     r"|(pre)?processor_config\.json|tokenizer(_config)?\.json|special_tokens_map\.json"
     r"|added_tokens\.json|vocab\.(txt|json)|README\.md|LICENSE(\.md|\.txt)?"
 )
-RECOGNISER_FILES = re.compile(r"\w+_resnet_bilstm\.py|ngram\.safetensors|training_recipe\.json")
+RECOGNISER_FILES = re.compile(
+    r"\w+_resnet_bilstm\.py|ngram\.safetensors|model\.onnx|training_recipe\.json"
+)
 CORRECTOR_FILES = re.compile(r"\w+\.json")
 STALE_FILES = re.compile(
-    r"model.*\.safetensors(\.index\.json)?|\w+_resnet_bilstm\.py|results/[^/]+\.json"
+    r"model.*\.safetensors(\.index\.json)?|model\.onnx|\w+_resnet_bilstm\.py|results/[^/]+\.json"
 )
 IMAGE_IN_CARD = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
 IAM_TERMS = """\

@@ -14,7 +14,6 @@ from hwr_hf.resnet_bilstm.ctc_resnet_bilstm import ctc_log_probability
 from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import CharacterNgram
 from hwr_hf.resnet_bilstm.pipeline_resnet_bilstm import (
     box_in_original,
-    collate_lines,
     word_boxes,
     word_segments,
 )
@@ -75,6 +74,19 @@ def test_a_generator_reads_as_its_images_do(reader, images, readings, batch_size
 def test_a_key_dataset_reads_as_its_images_do(reader, images, readings, batch_size):
     rows = [{"image": image, "text": "?"} for image in images]
     assert_same(list(reader(KeyDataset(rows, "image"), batch_size=batch_size)), readings)
+
+
+def test_a_saved_pipeline_reads_the_same(reader, images, readings, tmp_path):
+    reader.save_pretrained(tmp_path)
+    assert_same(pipeline("image-to-text", model=str(tmp_path), device="cpu")(images), readings)
+
+
+def test_a_broken_image_stops_a_list_with_its_name(reader, images, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    paths = [tmp_path / "good.png", tmp_path / "broken.png"]
+    images[1].save(paths[0])
+    with pytest.raises(ValueError, match=r"broken\.png"):
+        reader([str(path) for path in paths], batch_size=2)
 
 
 def test_a_batch_size_given_at_construction_holds(tiny_model_dir, images, readings):
@@ -342,17 +354,6 @@ def test_box_of_a_turned_line_is_the_upright_box_around_it():
 def test_box_is_clipped_to_the_image():
     identity = np.eye(3)[:2]
     assert box_in_original((-4, 2, 25, 12), identity, [20, 10]) == [0, 2, 20, 10]
-
-
-def test_collate_pads_with_masked_zeros():
-    items = [
-        {"pixel_values": torch.ones(1, 1, 2, w), "pixel_mask": torch.ones(1, w), "n": torch.ones(1)}
-        for w in (3, 5)
-    ]
-    batch = collate_lines(items)
-    assert batch["pixel_values"].shape == (2, 1, 2, 5) and batch["n"].shape == (2,)
-    assert batch["pixel_mask"].tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
-    assert batch["pixel_values"][0, :, :, 3:].abs().sum() == 0
 
 
 def test_every_line_squashed_is_named(tiny_model_dir, tmp_path, recwarn):

@@ -80,6 +80,8 @@ def pad(sequences: Sequence[Sequence[int]], value: int) -> torch.Tensor:
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
+    if not texts:  # which the tokenizer does not take
+        return []
     # Text that happens to read "[SEP]" is text.
     return tokenizer(
         list(texts), add_special_tokens=False, split_special_tokens=True, verbose=False

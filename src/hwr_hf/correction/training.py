@@ -145,7 +145,8 @@ def make_model(
     }
     for name, token_id in ids.items():
         setattr(model.config, name, token_id)
-    model.generation_config = GenerationConfig(**ids, max_length=MAX_LENGTH)
+    longest = min(MAX_LENGTH, config.max_position_embeddings)
+    model.generation_config = GenerationConfig(**ids, max_length=longest)
     return model
 
 

@@ -1,0 +1,143 @@
+"""Speed of one reader, measured in a process of its own.
+
+In: the name of a reader and lines. Out: lines a second in batches, seconds a line one by one,
+seconds from the start of the process to its first text, most memory held.
+"""
+
+import multiprocessing
+import os
+import re
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .lines import BenchmarkLine
+from .readers import BATCH_SIZE, Missing, Read, make_reader
+
+LATENCY_LINES = 50
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a reader needed.
+
+    Attributes:
+        lines: Lines read in batches within the time allowed.
+        lines_per_second: Of these, from the image files to the texts.
+        latency: Seconds for one line alone, `{"p50", "p95"}`.
+        start_seconds: From the start of the process to the first text.
+        peak_memory: Bytes, of the process.
+        texts: What was read; None with random weights.
+    """
+
+    lines: int
+    lines_per_second: float
+    latency: dict[str, float]
+    start_seconds: float
+    peak_memory: int
+    texts: list[str] | None
+
+
+def measure(
+    name: str,
+    lines: Sequence[BenchmarkLine],
+    num_threads: int,
+    models: dict[str, str],
+    max_seconds: float = 60.0,
+) -> Measurement:
+    """Runs a reader in a new process.
+
+    Args:
+        name: One of `READERS`.
+        lines: To read.
+        num_threads: For it to compute with.
+        models: As of `make_reader`.
+        max_seconds: So many lines are read in batches as this is enough for one by one, at least
+            a batch.
+
+    Raises:
+        Missing: A competitor is not installed.
+        RuntimeError: The reader failed; the message says how.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    arguments = (sender, time.time(), name, list(lines), num_threads, models, max_seconds)
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = str(num_threads)  # read when the process imports torch
+    try:
+        process = context.Process(target=_run, args=arguments)
+        process.start()
+    finally:
+        os.environ.pop("OMP_NUM_THREADS")
+        if before is not None:
+            os.environ["OMP_NUM_THREADS"] = before
+    sender.close()
+    try:
+        result = receiver.recv()
+    except EOFError:
+        result = RuntimeError(f"The process of {name} ended without an answer.")
+    process.join()
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def _run(sender, started: float, name, lines, num_threads, models, max_seconds) -> None:
+    try:
+        sender.send(_measure_here(started, name, lines, num_threads, models, max_seconds))
+    except Missing as missing:
+        sender.send(missing)
+    except Exception as error:  # other readers are still to be measured
+        sender.send(RuntimeError(f"{type(error).__name__}: {error}"))
+
+
+def _measure_here(started, name, lines, num_threads, models, max_seconds) -> Measurement:
+    read = make_reader(name, num_threads, models)
+    read(lines[:1])
+    start_seconds = time.time() - started
+
+    latencies = [_seconds(read, lines[:1])]
+    for line in lines[1:LATENCY_LINES]:
+        if sum(latencies) > max_seconds / 4:
+            break
+        latencies.append(_seconds(read, [line]))
+    median = float(np.median(latencies))
+    if BATCH_SIZE * median < max_seconds / 4:
+        read(lines[:BATCH_SIZE])  # oneDNN prepares itself for a batch's shape the first time
+    # A batch takes at most as long as its lines one by one.
+    count = min(len(lines), max(BATCH_SIZE, int(max_seconds / median)))
+    begin = time.perf_counter()
+    texts = read(lines[:count])
+    seconds = time.perf_counter() - begin
+    return Measurement(
+        lines=count,
+        lines_per_second=count / seconds,
+        latency={
+            "p50": float(np.percentile(latencies, 50)),
+            "p95": float(np.percentile(latencies, 95)),
+        },
+        start_seconds=start_seconds,
+        peak_memory=_peak_memory(),
+        texts=texts,
+    )
+
+
+def _seconds(read: Read, lines: Sequence[BenchmarkLine]) -> float:
+    begin = time.perf_counter()
+    read(lines)
+    return time.perf_counter() - begin
+
+
+def _peak_memory() -> int:
+    """Bytes that this process held at most."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # getrusage counts on from the process that started this one
+        found = re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(encoding="utf-8"), flags=re.M)
+        return 1024 * int(found.group(1))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak

@@ -1,0 +1,95 @@
+"""Many lines of different widths: batches of like width, read side by side, answers in order.
+
+In: one line's model inputs after the other, each with a batch axis of 1. Out: one line's model
+outputs after the other, in the same order, each with a batch axis of 1.
+The narrower lines of a batch are padded to its widest, and padding costs as much time as writing;
+among `BATCHES_AHEAD` batches' lines those of like width are put together.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+
+import torch
+from torch.nn import functional as F
+
+BATCHES_AHEAD = 8  # more would save little padding and keep more lines in memory
+
+
+def read_in_batches(
+    lines: Iterable[dict[str, torch.Tensor]],
+    read_batch: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]],
+    batch_size: int,
+    num_threads: int = 1,
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Outputs of lines, `read_batch` called in threads while further lines are asked for.
+
+    Args:
+        lines: `pixel_values` `(1, channels, height, width)`, `pixel_mask` `(1, width)`, and tensors
+            of one size with a leading axis of 1.
+        read_batch: From the inputs of a batch to its outputs, batch axis first.
+        batch_size: Most lines of a batch.
+        num_threads: Batches read at once, each with one of PyTorch's threads; with 1 PyTorch
+            spreads a batch over all of its own.
+    """
+    lines = iter(lines)
+    torch_threads = torch.get_num_threads()
+    limit = (torch.set_num_threads, (1,)) if num_threads > 1 else (None, ())
+    with ThreadPoolExecutor(num_threads, "read", *limit) as pool:
+        running: deque[list[tuple[list[int], Future]]] = deque()
+        try:
+            while window := list(islice(lines, BATCHES_AHEAD * batch_size)):
+                size = min(batch_size, -(-len(window) // num_threads))
+                running.append(
+                    [
+                        (rows, pool.submit(read_batch, collate_lines([window[i] for i in rows])))
+                        for rows in rows_of_like_width(window, size)
+                    ]
+                )
+                # The next window is prepared while this one is read.
+                if len(running) > 1:
+                    yield from _in_order(running.popleft())
+            while running:
+                yield from _in_order(running.popleft())
+        finally:
+            pool.shutdown(cancel_futures=True)
+            # What a thread sets for itself is also the start value of threads to come.
+            torch.set_num_threads(torch_threads)
+
+
+def rows_of_like_width(lines: list[dict[str, torch.Tensor]], batch_size: int) -> list[list[int]]:
+    """Positions of the lines of each batch, the widest first so that no long one is left to the
+    end."""
+    widths = [line["pixel_mask"].shape[-1] for line in lines]
+    order = sorted(range(len(lines)), key=lambda row: -widths[row])
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def _in_order(batches: list[tuple[list[int], Future]]) -> Iterator[dict[str, torch.Tensor]]:
+    outputs = {}
+    for rows, future in batches:
+        batch = future.result()
+        for position, row in enumerate(rows):
+            outputs[row] = {name: value[position : position + 1] for name, value in batch.items()}
+    for row in sorted(outputs):
+        yield outputs.pop(row)
+
+
+def collate_lines(items: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """One batch of items, `pixel_values` and `pixel_mask` padded with zeros to the widest."""
+    width = max(item["pixel_mask"].shape[-1] for item in items)
+    return {
+        name: torch.cat(
+            [
+                F.pad(item[name], (0, width - item[name].shape[-1]))
+                if name in ("pixel_values", "pixel_mask")
+                else item[name]
+                for item in items
+            ]
+        )
+        for name in items[0]
+    }
+
+
+__all__ = ["collate_lines", "read_in_batches", "rows_of_like_width"]
