@@ -1,12 +1,16 @@
 """Measure the memory of `hwr-hf transcribe` against the number of images.
 
 python scripts/benchmark_transcribe.py --images 1000 10000 100000
+
+The model in the package reads an archive of that many drawn words, eight of them over and over.
 """
 
 import argparse
 import json
 import os
 from pathlib import Path
+
+import torch
 
 from hwr_hf.transcription.memory import measure_memory
 
@@ -18,10 +22,16 @@ if __name__ == "__main__":
     add("--images", type=int, nargs="+", default=[1000, 10_000, 100_000], help="(%(default)s)")
     add("--output", type=Path, default=Path("results/transcribe_memory.json"), help="(%(default)s)")
     arguments = parser.parse_args()
+    load_before = round(os.getloadavg()[0], 2)
+    rows = measure_memory(arguments.images)
     report = {
-        "what": "hwr-hf transcribe over an archive of drawn words, start-up included",
-        "cpus": os.cpu_count(),
-        "runs": measure_memory(arguments.images),
+        "unit": "drawn words in an archive",
+        "decoder": "greedy",
+        "cores": os.cpu_count(),
+        "load_average_before": load_before,
+        "torch": torch.__version__,
+        "note": "a process for each row, its start included; peak_megabytes is its resident memory",
+        "rows": rows,
     }
     arguments.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(report, indent=2))

@@ -19,6 +19,9 @@ from drawing import draw_text_line
 import hwr_hf
 from hwr_hf.cli import main
 from hwr_hf.model_card import card_values, fill_section
+from hwr_hf.transcription import ray_engine
+from hwr_hf.transcription.job import Counts
+from hwr_hf.transcription.ray_engine import RayOptions
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -107,6 +110,37 @@ def test_the_exporting_command_writes_a_folder_that_reads(tmp_path, in_root, cap
     assert main([folder if word == "runs/onnx" else word for word in command[1:]]) == 0
     assert main(["read", "--model", folder, "--backend", "onnx", "samples/line.png"]) == 0
     assert "The letter came by the morning post." in capsys.readouterr().out
+
+
+def test_transcribing_commands_run(in_root, tmp_path, monkeypatch):
+    on_cluster = []
+
+    def transcribe_with_ray(source, parts, settings, options, **others):
+        on_cluster.append(options)
+        return Counts()
+
+    monkeypatch.setattr(ray_engine, "transcribe_with_ray", transcribe_with_ray)
+    (tmp_path / "scans").mkdir()
+    draw_text_line("rain", font_size=48).save(tmp_path / "scans" / "1.png")
+    places = {
+        "scans/": str(tmp_path / "scans"),
+        "texts": str(tmp_path / "texts"),
+        "table": str(tmp_path / "table"),
+    }
+    transcribing = [command for command in commands() if command[1] == "transcribe"]
+    for command in transcribing:
+        assert main([places.get(word, word) for word in command[1:]]) == 0
+    assert json.loads((tmp_path / "texts" / "part-000000.jsonl").read_text())["text"] == "rain"
+    assert (tmp_path / "table" / "part-000000.parquet").is_file()
+    assert on_cluster == [RayOptions(num_gpus_per_worker=1, address="auto")]
+
+
+def test_the_memory_of_a_transcription_is_that_measured():
+    rows = json.loads((ROOT / "results" / "transcribe_memory.json").read_text())["rows"]
+    stated = re.findall(r"(\d+) MB at most for\s+([\d,]+)", README)
+    assert [(int(size), int(images.replace(",", ""))) for size, images in stated] == [
+        (row["peak_megabytes"], row["images"]) for row in rows
+    ]
 
 
 def test_help_teaches(capsys):

@@ -203,3 +203,9 @@ def test_the_page_is_what_the_results_give():
     assert (RESULTS / "README.md").read_text(encoding="utf-8") == results_page(RESULTS), (
         "Write it again: python scripts/write_results_page.py"
     )
+
+
+def test_the_page_on_a_billion_lines_is_named_where_there_is_one(page_of, tmp_path):
+    assert "billion" not in page_of(lines=report())
+    (tmp_path / "billion_lines.md").write_text("# 1,000,000,000 lines")
+    assert "[billion_lines](billion_lines.md)" in page_of(lines=report())

@@ -30,6 +30,7 @@ TITLES = {
     "ablation": "What each ingredient of the training brings",
     "decoder_tuning": "Greedy decoding and beam search",
     "failures": "Drawn lines that try the model's limits",
+    "transcribe_memory": "Memory of a transcription of many images",
     "tta": "Test-time augmentation",
 }
 
@@ -68,6 +69,11 @@ def results_page(results_dir: str | Path) -> str:
         sections.append(
             "## Ma (2023) done again\nThe paper's networks, and what it left for later, compared "
             "under its own protocol and an honest one: [ma2023](ma2023/README.md)."
+        )
+    if (folder / "billion_lines.md").is_file():
+        sections.append(
+            "## A billion lines\nWhat they would cost on a cluster, and what would hold it up: "
+            "[billion_lines](billion_lines.md)."
         )
     if any(report.get("confusions") for report in reports.values()):
         sections.append(confusion_section(reports))

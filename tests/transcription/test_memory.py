@@ -1,17 +1,8 @@
 """What the measurement of memory measures."""
 
-import tarfile
-
 import pytest
 
 from hwr_hf.transcription import memory
-
-
-def test_an_archive_has_as_many_images_as_asked_for(tmp_path):
-    memory.write_words(tmp_path / "words.tar", 20)
-    with tarfile.open(tmp_path / "words.tar") as archive:
-        names = archive.getnames()
-    assert len(set(names)) == 20
 
 
 def test_a_run_is_measured():
