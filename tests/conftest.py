@@ -1,3 +1,4 @@
+import shutil
 import socket
 import time
 from pathlib import Path
@@ -45,6 +46,24 @@ def tiny_model_dir(tmp_path_factory):
     ResNetBiLstmForCTC(config).save_pretrained(path)
     processor.save_pretrained(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def trained_corrector(tmp_path_factory):
+    """Knows `bert_miniature.PAIRS` by heart; its gate takes what the text alone speaks for."""
+    from bert_miniature import make_corrector, overfit
+
+    corrector = make_corrector(tmp_path_factory.mktemp("vocabulary"))
+    overfit(corrector)
+    return corrector
+
+
+@pytest.fixture
+def model_with_corrector(tiny_model_dir, trained_corrector, tmp_path):
+    """Folder of the tiny recogniser with the tiny corrector beside it."""
+    folder = shutil.copytree(tiny_model_dir, tmp_path / "model")
+    trained_corrector.save_pretrained(folder / "corrector")
+    return folder
 
 
 @pytest.fixture

@@ -66,6 +66,21 @@ def test_the_switch_for_the_correction_is_there_only_with_a_corrector(quick_app)
     assert labels(quick_app(corrector=str.upper), gr.Checkbox) == ["Correct the text"]
 
 
+def test_the_corrector_beside_the_model_is_taken_and_another_if_asked(
+    model_with_corrector, tiny_model_dir
+):
+    beside = app_module._corrector(str(model_with_corrector), None)
+    other = app_module._corrector(str(tiny_model_dir), str(model_with_corrector / "corrector"))
+    assert beside("the hause") == other("the hause") == "the house"
+    assert app_module._corrector(str(tiny_model_dir), None) is None
+
+
+def test_a_missing_corrector_is_said_in_one_line(monkeypatch):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit, match=r"^hwr_hf\.app: There is no folder \./nowhere"):
+        app_module.main(["--corrector", "./nowhere", "--no-browser"])
+
+
 def test_without_examples_the_page_offers_none(quick_app):
     buttons = [b.value for b in quick_app().blocks.values() if isinstance(b, gr.Button)]
     assert buttons == ["Read"]

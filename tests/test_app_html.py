@@ -164,11 +164,11 @@ def test_downloads_hold_the_final_text_and_the_whole_record():
     assert files["reading.txt"] == "by the sea & sand\n"
     assert json.loads(files["reading.json"]) == {
         "decoder": "beam",
-        "text": "by the sea",
+        "text": "by the sea & sand",
+        "recognised_text": "by the sea",
         "score": 0.5,
         "fused_score": -1.25,
         "words": WORDS,
-        "corrected_text": "by the sea & sand",
         "alternatives": [
             {"text": "by the <b>", "score": 0.25, "fused_score": -3.0, "words": WORDS[:2]}
         ],

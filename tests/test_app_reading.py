@@ -108,8 +108,8 @@ def test_a_corrector_gets_the_text_and_gives_the_final_one(correcting, line):
     plain, corrected = reader.read(line), reader.read(line, correct=True)
     assert plain.corrected_text is None
     assert corrected.text == plain.text.upper()
-    assert corrected.record()["text"] == plain.text
-    assert corrected.record()["corrected_text"] == plain.text.upper()
+    assert corrected.record()["text"] == plain.text.upper()
+    assert corrected.record()["recognised_text"] == plain.text
 
 
 def test_a_corrector_that_fails_leaves_the_text_as_it_was_read(correcting, line):

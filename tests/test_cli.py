@@ -1,4 +1,6 @@
 import json
+import math
+import re
 import shutil
 import subprocess
 import sys
@@ -8,7 +10,9 @@ from drawing import draw_text_line
 from hub_server import Fault
 from ngram_miniature import save_ngram
 
+from hwr_hf import correction
 from hwr_hf.cli import find_images, main
+from hwr_hf.correction import Correction, Edit
 
 TEXTS = {"one.png": "a house", "two.jpg": "the cat sat on the mat", "sub/three.png": "it"}
 
@@ -104,6 +108,53 @@ def test_json_of_the_beam_holds_the_fused_score_and_the_alternatives(folder, rea
     assert row["fused_score"] >= row["alternatives"][0]["fused_score"]
     alone = json.loads(read("scans/one.png", *options)[1])
     assert alone == {name: value for name, value in row.items() if name != "alternatives"}
+
+
+class Exclaimer:
+    """A corrector that adds an exclamation mark, of which the recogniser thinks nothing at all."""
+
+    def correct(self, texts, scorers):
+        return [
+            Correction(text, f"{text}!", (Edit(0, len(text), text, f"{text}!", 1.0, -math.inf),))
+            for text in texts
+        ]
+
+
+def test_a_corrected_text_is_printed_and_json_has_both(folder, read, monkeypatch):
+    plain = read("scans/one.png")[1]
+    asked = []
+    monkeypatch.setattr(
+        correction, "load_corrector", lambda *arguments: asked.append(arguments) or Exclaimer()
+    )
+    assert read("scans/one.png", "--correct")[1] == plain.rstrip("\n") + "!\n"
+    _, out, _ = read("--json", "scans/one.png", "--corrector", "user/corrector")
+    row = json.loads(out, parse_constant=pytest.fail)  # -Infinity is no JSON
+    assert row.keys() == {"file", "text", "score", "words", "recognised_text", "edits"}
+    assert row["text"] == row["recognised_text"] + "!" == plain.rstrip("\n") + "!"
+    assert row["edits"][0]["new"] == row["text"]
+    assert row["edits"][0]["recogniser_change"] is None
+    assert [place for _, place, _ in asked] == [None, "user/corrector"]
+
+
+def test_the_corrector_beside_the_model_is_found(folder, model_with_corrector, capsys):
+    arguments = ["read", "--model", str(model_with_corrector), "--json", "scans", "--correct"]
+    assert main(arguments) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(rows) == 3
+    assert all("recognised_text" in row for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--correct"], "has no corrector beside it.*--corrector FOLDER_OR_ID"),
+        (["--corrector", "./nowhere"], r"There is no folder \./nowhere"),
+    ],
+)
+def test_a_missing_corrector_is_said_in_one_line(folder, read, options, message):
+    code, out, err = read("scans/one.png", *options)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert re.search(message, err)
 
 
 def test_broken_and_missing_files_are_named_and_the_rest_is_read(folder, read):

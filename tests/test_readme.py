@@ -6,12 +6,14 @@ import json
 import re
 import runpy
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
 import datasets
 import matplotlib
 import pytest
+from bert_miniature import make_corrector
 from drawing import draw_text_line
 from huggingface_hub import constants
 
@@ -74,13 +76,31 @@ def test_make_demo_serves_the_app_without_statistics():
 def test_reading_commands_run(in_root, capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HOME", str(tmp_path))  # where --backend onnx keeps its graph
     for command in commands():
-        if command[1] == "read":
+        if command[1] == "read" and not {"--correct", "--corrector"} & set(command):
             arguments = [
                 word for word in command[2:] if word not in (">", "texts.tsv", "out.jsonl")
             ]
             arguments = ["samples/" if word == "scans/" else word for word in arguments]
             assert main(["read", *arguments]) == 0
     assert "The letter came by the morning post." in capsys.readouterr().out
+
+
+def test_reading_with_a_corrector_runs(in_root, tmp_path, capsys):
+    shutil.copytree(hwr_hf.DEFAULT_MODEL, tmp_path / "model")
+    corrector = tmp_path / "model" / "corrector"
+    make_corrector(tmp_path).save_pretrained(corrector)
+    (code,) = [block for block in blocks("python") if "corrector=" in block]
+    names = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(blocks("python")[0] + code.replace("path/or/id", str(corrector)), names)
+    assert "recognised_text" in names["read"]("samples/line.png")[0]
+    places = {"scans/": "samples/", "line.png": "samples/line.png", "path/or/id": str(corrector)}
+    with_corrector = [c for c in commands() if {"--correct", "--corrector"} & set(c)]
+    assert len(with_corrector) == 2
+    for command in with_corrector:
+        arguments = [places.get(word, word) for word in command[1:]]
+        assert main([*arguments, "--model", str(tmp_path / "model")]) == 0
+    assert capsys.readouterr().out
 
 
 def test_the_exporting_command_writes_a_folder_that_reads(tmp_path, in_root, capsys):
@@ -187,7 +207,8 @@ def test_the_study_of_the_paper_can_be_started(make_iam, tmp_path, monkeypatch, 
 def test_loading_iam_runs(make_iam, tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     names = {}
-    exec(blocks("python")[2].replace("path/to/iam", str(make_iam())), names)
+    (code,) = [block for block in blocks("python") if "load_iam" in block]
+    exec(code.replace("path/to/iam", str(make_iam())), names)
     assert set(names["lines"]) == {"train", "validation", "test"}
 
 

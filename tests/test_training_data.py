@@ -1,4 +1,5 @@
 import json
+import re
 
 import datasets
 import pytest
@@ -6,7 +7,8 @@ from drawing import draw_text_line
 
 from hwr_hf import training
 from hwr_hf.cli import main
-from hwr_hf.training_data import DataArguments, load_sources, unseen_texts
+from hwr_hf.data.iam import load_iam
+from hwr_hf.training_data import DataArguments, load_sources, part_at_fold, unseen_texts
 
 TINY = '{"stem_channels": 8, "hidden_sizes": [8, 8], "depths": [1, 1], "stage_strides": [[2, 2], \
 [2, 1]], "lstm_hidden_size": 16, "num_lstm_layers": 1}'
@@ -151,3 +153,33 @@ def test_evaluate_names_the_subsets_there_are(mine, tmp_path, capsys):
     arguments = ["--dataset", str(tmp_path / "saved"), "--output", str(tmp_path / "x.json")]
     assert main(["evaluate", *arguments, "--subset", "test"]) == 2
     assert "has no 'test'. Choose --subset from train, validation" in capsys.readouterr().err
+
+
+def test_words_of_a_fold_are_those_of_its_lines(make_iam):
+    iam = str(make_iam())
+    for fold in (0, 1):
+        data = DataArguments(iam=iam, num_folds=2, left_out_fold=fold)
+        lines, words = (source.train for source in load_sources(data, seed=0))
+        assert len(set(lines["form_id"])) == 1  # of the two writers with a form each
+        assert set(words["form_id"]) == set(lines["form_id"])
+
+
+def test_every_training_line_is_left_out_of_one_fold(make_iam):
+    iam = str(make_iam())
+    lines = load_iam(iam)["train"]
+    left_out = [
+        part_at_fold(lines, DataArguments(iam=iam, num_folds=2, left_out_fold=fold))[1]["id"]
+        for fold in (0, 1)
+    ]
+    assert sorted(line for part in left_out for line in part) == sorted(lines["id"])
+
+
+def test_joined_lines_are_made_without_the_fold(make_iam):
+    data = DataArguments(iam=str(make_iam()), num_folds=2, left_out_fold=0, joined_lines=20)
+    _, words, joined = (" ".join(source.train["text"]) for source in load_sources(data, seed=0))
+    assert set(re.findall(r"\w+", joined)) <= set(re.findall(r"\w+", words))
+
+
+def test_an_unknown_fold_is_refused(make_iam):
+    with pytest.raises(ValueError, match="--left_out_fold 2 is none of the 2 folds: give 0 to 1"):
+        load_sources(DataArguments(iam=str(make_iam()), num_folds=2, left_out_fold=2), seed=0)

@@ -32,6 +32,7 @@ from . import DEFAULT_MODEL
 from .app_html import message_html, notes_html, result_html, steps_html
 from .app_input import MAX_FILE_BYTES, MAX_PIXELS, InputError, load_drawing, load_picture
 from .app_reading import LineReader
+from .correction import BertCorrector, has_corrector, load_corrector
 
 MAX_QUEUE = 20  # visitors waiting; more are told to come back
 MAX_SESSIONS = 50  # whose picture is remembered
@@ -132,8 +133,8 @@ def build_app(
 
     Args:
         model: Folder or Hub id.
-        corrector: Function text -> text. With it the page has a switch for the correction and shows
-            what it changed.
+        corrector: Function text -> text, such as a `BertCorrector`. With it the page has a switch
+            for the correction and shows what it changed.
         examples: Picture files to try the app with.
 
     Returns:
@@ -206,11 +207,14 @@ def build_app(
         for tab, name in ((picture_tab, "picture"), (drawing_tab, "drawing")):
             tab.select(partial(str, name), None, source, queue=False, api_visibility="private")
         # Not preprocessed: gr.Image would open the file itself, and fail without a word.
+        # Always the last: to paste or photograph, the page first takes the picture of before away,
+        # and the new one may come while that is being answered.
         picture.input(
             answers.to_upload,
             [picture, *settings],
             [picture, grey, *answer],
             preprocess=False,
+            trigger_mode="always_last",
             **events,
         ).then(**scroll)
         button.click(answers.to_button, given, answer, **events).then(**scroll)
@@ -284,6 +288,11 @@ def main(argv: Sequence[str] | None = None, examples: Sequence[str | Path] = ())
     )
     add = parser.add_argument
     add("--model", default=DEFAULT_MODEL, help="folder or Hub id (the one in the package)")
+    add(
+        "--corrector",
+        metavar="FOLDER_OR_ID",
+        help="correct with this one (the one beside the model, where there is one)",
+    )
     add("--host", help="address to listen on; 0.0.0.0 lets others in (this machine only)")
     add("--port", type=int, help="port to listen on (the first free one from 7860)")
     add("--no-browser", action="store_true", help="print the address, open no browser")
@@ -292,15 +301,23 @@ def main(argv: Sequence[str] | None = None, examples: Sequence[str | Path] = ())
     with tempfile.TemporaryDirectory(prefix="hwr_hf_") as folder:
         # Whatever the server still holds when it ends goes with the folder.
         os.environ["GRADIO_TEMP_DIR"] = folder
-        app = build_app(arguments.model, examples=examples)
         try:
+            corrector = _corrector(arguments.model, arguments.corrector)
+            app = build_app(arguments.model, corrector=corrector, examples=examples)
             address = launch_app(app, server_name=arguments.host, server_port=arguments.port)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise SystemExit(f"hwr_hf.app: {error}") from None
         print(f"Reading handwriting at {address} (Ctrl+C stops)", flush=True)
         if not arguments.no_browser and _has_desktop():
             webbrowser.open(address)
         app.block_thread()
+
+
+def _corrector(model: str, place: str | None) -> BertCorrector | None:
+    """The corrector asked for, else the one beside the model, else none."""
+    if place is None and not has_corrector(model):
+        return None
+    return load_corrector(model, place)
 
 
 def _has_desktop() -> bool:

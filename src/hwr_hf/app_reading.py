@@ -76,7 +76,7 @@ class LineReading:
         return self.readings[0]["generated_text"]
 
     def record(self) -> dict:
-        """What the JSON download holds: the fields of `hwr-hf read --json`, and the correction."""
+        """What the JSON download holds: the fields of `hwr-hf read --json`, but for the edits."""
         best, *others = [
             {"text": reading["generated_text"]}
             | {name: value for name, value in reading.items() if name != "generated_text"}
@@ -84,7 +84,7 @@ class LineReading:
         ]
         record = {"decoder": self.decoder} | best
         if self.corrected_text is not None:
-            record["corrected_text"] = self.corrected_text
+            record |= {"text": self.corrected_text, "recognised_text": record["text"]}
         return record | ({"alternatives": others} if others else {})
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import glob
 import json
+import math
 import os
 import sys
 import warnings
@@ -18,6 +19,7 @@ from pathlib import Path
 from huggingface_hub.errors import StrictDataclassError
 
 from . import DEFAULT_MODEL, __version__
+from .devices import checked_device
 from .image_files import IMAGE_SUFFIXES
 from .resnet_bilstm.views_resnet_bilstm import MAX_VIEWS
 
@@ -34,6 +36,7 @@ commands:
   train     train or fine-tune a recogniser on IAM, on your own handwriting, or on both
   evaluate  CER and WER of a model, and a page of its worst lines
   dataset   make a data set of your own images and texts, to train on and to share
+  transcribe  text of any number of images, on one machine or many, to a folder of rows
   push      upload a model, a data set or a Space to the Hugging Face Hub
   export    write a model for onnxruntime
 """
@@ -45,6 +48,7 @@ examples:
   hwr-hf train --help                         every training option
   hwr-hf evaluate --iam iam/ --output results/validation.json
   hwr-hf dataset pack --help                  your own handwriting
+  hwr-hf transcribe scans/ --output texts     a million images, resumable
   hwr-hf push runs/mine --repo user/name --dry-run
   hwr-hf export onnx --output runs/onnx --int8
 
@@ -57,10 +61,14 @@ examples:
   hwr-hf read scans/ > texts.tsv
   hwr-hf read --json 'scans/**/*.png' > texts.jsonl
   hwr-hf read --decoder beam --n-best 5 line.png    the five best texts, "score<TAB>text" a line
+  hwr-hf read --correct line.png                    corrected by the corrector beside the model
+  hwr-hf read --corrector runs/corrector scans/     corrected by another one
 
 A line of --json holds "file", "text", "score" (probability of the whole text) and "words", each
 with "text", "score" and "box": [x0, y0, x1, y1] in pixels of the upright image. With --decoder beam
 it has "fused_score" too, by which texts are ranked, and with --n-best the others in "alternatives".
+With a corrector "text" is the corrected one, "recognised_text" the one that was read, and "edits"
+what lies between; score and words are those of the text that was read.
 
 exit code: 0 all images read; 1 some not read, each named on standard error; 2 wrong call.
 """
@@ -100,6 +108,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _train(argv[1:])
         if argv[:1] == ["dataset"]:  # needs libraries that reading does without
             return _dataset(argv[1:])
+        if argv[:1] == ["transcribe"]:
+            return _transcribe(argv[1:])
         if argv[:1] == ["export"]:
             return _export(argv[1:])
         arguments = _parser().parse_args(argv, argparse.Namespace(argv=argv))
@@ -245,7 +255,16 @@ def _json_line(file: str, readings: list[dict]) -> dict:
     best, *others = [
         {"text": reading.pop("generated_text"), **reading} for reading in map(dict, readings)
     ]
-    return {"file": file, **best} | ({"alternatives": others} if others else {})
+    return _finite({"file": file, **best} | ({"alternatives": others} if others else {}))
+
+
+def _finite(value):
+    """The same with None for numbers that JSON does not have, such as a logarithm of 0."""
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _load_pipeline(arguments: argparse.Namespace):
@@ -266,12 +285,19 @@ def _load_pipeline(arguments: argparse.Namespace):
         except LocalEntryNotFoundError:  # no connection; what is here may be enough
             if not isinstance(try_to_load_from_cache(model, "config.json"), str):
                 raise
+    device = checked_device(arguments.device)
+    corrector = None
+    if arguments.correct or arguments.corrector:
+        from .correction import load_corrector
+
+        corrector = load_corrector(arguments.model, arguments.corrector, device)
     return pipeline(
         "image-to-text",
         model=model,
         backend=arguments.backend,
-        device=_device(arguments.device),
+        device=device,
         dtype=getattr(torch, arguments.dtype),
+        corrector=corrector,
         decoder=arguments.decoder,
         num_return_sequences=arguments.n_best,
         **_decoder_options(arguments),
@@ -302,6 +328,13 @@ def _dataset(argv: list[str]) -> int:
     return dataset(argv)
 
 
+def _transcribe(argv: list[str]) -> int:
+    _quiet()
+    from .transcription.command import main as transcribe
+
+    return transcribe(argv)
+
+
 def _export(argv: list[str]) -> int:
     _quiet()
     from .export_command import main as export
@@ -314,7 +347,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     _quiet()
     from .evaluation import evaluate_model, write_report, write_worst_lines
 
-    device = _device(arguments.device)
+    device = checked_device(arguments.device)
     dataset, about = _evaluation_data(arguments)
     options = {}
     if arguments.deskew is not None:
@@ -466,21 +499,6 @@ def _existing_model(model: str) -> str:
     return model
 
 
-def _device(name: str | None) -> str | None:
-    """The device asked for, checked; None lets the library choose."""
-    import torch
-
-    if name is None:
-        return None
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"The device {name!r} is not there ({str(error).splitlines()[0]}). Try --device cpu."
-        ) from error
-    return name
-
-
 def _quiet() -> None:
     """Keep the libraries' notes to developers away from people who only want to read."""
     from huggingface_hub.utils import disable_progress_bars
@@ -516,6 +534,12 @@ def _parser() -> argparse.ArgumentParser:
         "--n-best", type=_positive, default=1, metavar="N", help="texts for each image, with beam"
     )
     read.add_argument(
+        "--correct", action="store_true", help="correct with the corrector beside the model"
+    )
+    read.add_argument(
+        "--corrector", metavar="FOLDER_OR_ID", help="correct with this one; implies --correct"
+    )
+    read.add_argument(
         "--backend",
         choices=["torch", "onnx"],
         default="torch",
@@ -532,6 +556,7 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("train", add_help=False)
     commands.add_parser("dataset", add_help=False)
+    commands.add_parser("transcribe", add_help=False)
     commands.add_parser("export", add_help=False)
 
     evaluate = commands.add_parser(

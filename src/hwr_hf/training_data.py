@@ -4,10 +4,12 @@ In: `DataArguments`, the part of the command line that names the data. Out: `Sou
 texts as they were stored; `training` prepares them.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import datasets
 
+from hwr_hf.data.group_splits import draw_folds
 from hwr_hf.data.iam import load_iam
 from hwr_hf.data.joined_words import load_joined_words
 from hwr_hf.data.labelled_dataset import load_labelled, readable
@@ -65,6 +67,16 @@ class DataArguments:
         metadata={"help": "Lines to make of IAM's training words, each shown once an epoch."},
     )
     split: str = field(default="aachen", metadata={"help": "IAM's split by writers."})
+    num_folds: int = field(
+        default=0,
+        metadata={
+            "help": "Deal IAM's training writers out to so many folds and train without one of "
+            "them, to read its lines afterwards as lines never seen; 0: train on all."
+        },
+    )
+    left_out_fold: int = field(
+        default=0, metadata={"help": "With --num_folds: the fold to leave out, from 0."}
+    )
     deskew: list[str] = field(
         default_factory=list,
         metadata={
@@ -141,7 +153,8 @@ def load_sources(data: DataArguments, seed: int) -> list[Source]:
             # A line's text is right whatever its flag says; words flagged as wrong are cut wrongly.
             segmentation = "ok" if unit == "words" else "all"
             splits = load_iam(data.iam, unit=unit, split=data.split, segmentation=segmentation)
-            written.append(Source(unit, splits["train"], splits["validation"], repeats))
+            kept, _ = part_at_fold(splits["train"], data)
+            written.append(Source(unit, kept, splits["validation"], repeats))
     shortened = [
         replace(
             source,
@@ -195,9 +208,43 @@ def made_sources(data: DataArguments, seed: int) -> list[Source]:
         made.append(Source("synthetic", lines))
     if data.joined_lines:
         words = load_iam(data.iam, unit="words", split=data.split, segmentation="ok")["train"]
+        words, _ = part_at_fold(words, data)
         lines = load_joined_words(words, data.joined_lines, seed, data.preparation_processes)
         made.append(Source("joined", lines))
     return made
+
+
+def part_at_fold(
+    train: datasets.Dataset, data: DataArguments
+) -> tuple[datasets.Dataset, datasets.Dataset]:
+    """IAM's training images without the fold that is left out, and those of that fold.
+
+    Args:
+        train: IAM's training lines or words.
+        data: Says how many folds there are, and which one is left out.
+
+    Raises:
+        ValueError: There is no such fold, or too few writers for so many folds.
+    """
+    if data.num_folds == 0:
+        return train, train.select([])
+    if not 0 <= data.left_out_fold < data.num_folds:
+        raise ValueError(
+            f"--left_out_fold {data.left_out_fold} is none of the {data.num_folds} folds: give 0 "
+            f"to {data.num_folds - 1}."
+        )
+    # Dealt out by their lines, so that a writer's words are in the fold of the lines.
+    lines = load_iam(data.iam, unit="lines", split=data.split)["train"]
+    fold_of = draw_folds(Counter(_writers(lines)), data.num_folds)
+    is_left_out = [fold_of.get(writer) == data.left_out_fold for writer in _writers(train)]
+    kept = [row for row, left_out in enumerate(is_left_out) if not left_out]
+    return train.select(kept), train.select([row for row, out in enumerate(is_left_out) if out])
+
+
+def _writers(dataset: datasets.Dataset) -> list[str]:
+    """Who wrote each image; where IAM's forms.txt is missing, the form it is from."""
+    pairs = zip(dataset["writer_id"], dataset["form_id"], strict=True)
+    return [writer if writer is not None else form for writer, form in pairs]
 
 
 def unseen_texts(data: DataArguments) -> list[str]:

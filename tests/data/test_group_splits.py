@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from hwr_hf.data.group_splits import draw_splits
+from hwr_hf.data.group_splits import draw_folds, draw_splits
 
 
 def lines_by_split(group_sizes, split_of):
@@ -69,3 +69,24 @@ def test_a_share_of_nothing_draws_nothing():
 def test_shares_that_leave_no_training_are_refused(shares):
     with pytest.raises(ValueError, match="leave nothing for training"):
         draw_splits({"a": 1}, *shares)
+
+
+def test_folds_are_of_about_the_same_size():
+    sizes = {f"writer {number}": 1 + number % 5 for number in range(60)}  # 180 lines
+    counts = lines_by_split(sizes, draw_folds(sizes, num_folds=4))
+    assert sum(counts.values()) == 180
+    assert set(counts) == {0, 1, 2, 3}
+    assert max(counts.values()) - min(counts.values()) <= 5
+
+
+def test_folds_depend_on_names_and_seed_alone():
+    names = [f"writer {number}" for number in range(50)]
+    forwards = draw_folds(dict.fromkeys(names, 3), 5, seed=1)
+    assert forwards == draw_folds(dict.fromkeys(reversed(names), 3), 5, seed=1)
+    assert forwards != draw_folds(dict.fromkeys(names, 3), 5, seed=2)
+
+
+@pytest.mark.parametrize("num_folds", [0, 1, 4])
+def test_a_fold_without_a_group_is_refused(num_folds):
+    with pytest.raises(ValueError, match=f"{num_folds} folds of 3 writers"):
+        draw_folds(dict.fromkeys("abc", 1), num_folds)

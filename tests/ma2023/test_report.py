@@ -53,6 +53,23 @@ def test_head_gives_the_conditions():
     assert "seed 7, cpu with 1 thread(s) a training, 3 minutes of training in all" in head
 
 
+def test_costs_are_shown_when_they_were_measured():
+    summary = summarize(
+        {Run((LEAKY, HONEST), "cnn", 2, "scratch"): result(30, "CNN")}, BUDGETS["cpu"], "IAM subset"
+    )
+    cost = {
+        "budget": "full",
+        "device": "cpu",
+        "threads": 1,
+        "train_words": 34826,
+        "networks": {"cnn": {"hours": 61.78}, "cnn_rnn": {"hours": 76.12}},
+        "hours": 746.9,
+    }
+    assert "## Cost" not in report_page(summary)
+    row = "| full | cpu, 1 thread(s) | 34,826 | CNN 61.8, CNN-RNN 76.1 | 746.9 |"
+    assert row in report_page(summary, costs=[cost])
+
+
 @pytest.mark.parametrize(
     ("cnn", "cnn_rnn", "finding"),
     [

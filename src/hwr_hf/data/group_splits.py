@@ -1,4 +1,4 @@
-"""Groups of lines in, the split of each group out: a page or a writer is never in two splits.
+"""Groups of lines in, the split or fold of each group out: no page or writer is ever in two.
 
 The draw is by hash, so it is the same on every machine and in every order of the groups.
 """
@@ -50,6 +50,38 @@ def draw_splits(
         split_of |= dict.fromkeys(taken, split)
         remaining = [group for group in remaining if group not in split_of]
     return split_of | dict.fromkeys(remaining, "train")
+
+
+def draw_folds(group_sizes: Mapping[str, int], num_folds: int, seed: int = 0) -> dict[str, int]:
+    """Deal groups out to folds of about the same number of lines.
+
+    In the order of a hash of seed and name, each group goes to the fold with the fewest lines.
+
+    Args:
+        group_sizes: Lines of every group.
+        num_folds: From 2 to the number of groups.
+        seed: Of the hash.
+
+    Returns:
+        The fold, 0 to `num_folds - 1`, by group.
+
+    Raises:
+        ValueError: There are fewer groups than folds, or fewer than 2 folds.
+
+    >>> draw_folds({"a": 5, "b": 4, "c": 1}, num_folds=2)
+    {'a': 0, 'b': 1, 'c': 1}
+    """
+    if not 2 <= num_folds <= len(group_sizes):
+        raise ValueError(
+            f"{num_folds} folds of {len(group_sizes)} writers or pages cannot be made. "
+            "Needed are at least 2 folds, and a writer or page for each."
+        )
+    sizes = [0] * num_folds
+    fold_of = {}
+    for group in sorted(group_sizes, key=lambda group: _hash(seed, group)):
+        fold_of[group] = sizes.index(min(sizes))
+        sizes[fold_of[group]] += group_sizes[group]
+    return fold_of
 
 
 def check_shares(validation: float, test: float) -> None:

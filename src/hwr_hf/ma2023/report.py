@@ -100,12 +100,13 @@ def summarize(
     }
 
 
-def report_page(summary: dict, pictures: Sequence[str] = ()) -> str:
+def report_page(summary: dict, pictures: Sequence[str] = (), costs: Sequence[dict] = ()) -> str:
     """The report as Markdown.
 
     Args:
         summary: From `summarize`.
         pictures: Names of the pictures that lie beside the page.
+        costs: What budgets cost, from `measure_cost`.
     """
     parts = [
         _head(summary),
@@ -117,6 +118,8 @@ def report_page(summary: dict, pictures: Sequence[str] = ()) -> str:
         "## What reproduces and what does not\n" + "\n".join(_findings(summary)),
         "## Why\n" + "\n".join(_reasons(summary)),
     ]
+    if costs:
+        parts.append("## Cost\n" + _cost_table(costs))
     shown = [
         f"![{title}]({name})\n\n{title}." for name, title in PICTURES.items() if name in pictures
     ]
@@ -282,6 +285,28 @@ def _reasons(summary: dict) -> list[str]:
             "as much as which is better. `--budget full` is the paper's size."
         )
     return reasons
+
+
+def _cost_table(costs: Sequence[dict]) -> str:
+    lines = [
+        "Hours of training, calculated from timed steps on random images (`--measure`), one "
+        "training after another on the device named; `--jobs` trains several side by side.",
+        "",
+        "| budget | device | training words | hours of each network | hours of the study |",
+        "|---|---|---|---|---|",
+    ]
+    for cost in costs:
+        device = cost["device"]
+        if device == "cpu":
+            device += f", {cost['threads']} thread(s)"
+        networks = ", ".join(
+            f"{NETWORKS[name].title} {row['hours']:.1f}" for name, row in cost["networks"].items()
+        )
+        lines.append(
+            f"| {cost['budget']} | {device} | {cost['train_words']:,} | {networks} "
+            f"| {cost['hours']:.1f} |"
+        )
+    return "\n".join(lines)
 
 
 def _leak(entries: Sequence[dict]) -> str:

@@ -101,7 +101,8 @@ def _reproduce(arguments: argparse.Namespace) -> None:
     _draw_words(arguments, results)
     pictures = [name for name in PICTURES if (arguments.output / name).is_file()]
     page = arguments.output / "README.md"
-    page.write_text(report_page(summary, pictures), encoding="utf-8")
+    costs = [json.loads(path.read_text()) for path in sorted(arguments.output.glob("cost_*.json"))]
+    page.write_text(report_page(summary, pictures, costs), encoding="utf-8")
     print(f"report: {page}", flush=True)
 
 

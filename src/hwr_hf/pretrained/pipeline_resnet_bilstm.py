@@ -7,12 +7,14 @@ The configuration's `temperature`, fitted to the model, makes a score the share 
 to that are right.
 """
 
+import importlib
 import math
 import os
 import re
 import shutil
 import warnings
-from collections.abc import Sequence, Sized
+from collections.abc import Callable, Iterator, Sequence, Sized
+from dataclasses import asdict
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -39,6 +41,7 @@ from .sorted_batches_resnet_bilstm import collate_lines, read_in_batches
 from .views_resnet_bilstm import check_num_views, read_views
 
 DECODERS = ("greedy", "beam")
+CORRECTOR_FOLDER = "corrector"  # beside the model
 
 
 class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
@@ -61,6 +64,9 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
         lm_weight, length_bonus, word_bonus, beam_width, beam_margin, min_probability: With
             `"beam"`: instead of the n-gram's own settings, see `BeamSettings`; `lm_weight=0`
             searches without an n-gram.
+        corrector: Corrects each text: an `hwr_hf.correction.BertCorrector` or another object with
+            its method `correct`; a folder or Hub id of one; or True for the one in the sub-folder
+            `corrector` beside the model. To load one needs the package `hwr_hf`.
 
     Returns:
         `[{"generated_text", "score"}]` for each image, several with `num_return_sequences`.
@@ -69,16 +75,23 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
         without a space; its `score` is its probability given that the rest of the text is right,
         and `box` is `[x0, y0, x1, y1]` around it in pixels of the upright original image, `x1` and
         `y1` exclusive. An image without ink has the text `""` with score 1.
+        With a corrector `generated_text` is the corrected text, `recognised_text` the one that was
+        read, and `edits` all that lies between: `start` and `end` in the text that was read, `old`,
+        `new`, `score` and its parts, and whether it was `accepted`. Scores and words stay those of
+        the text that was read.
 
     Raises:
         ValueError: An image cannot be read (the message names it), the model has no CTC head or
-            another vocabulary than the tokenizer, or there is no n-gram to search with.
+            another vocabulary than the tokenizer, there is no n-gram to search with, or the
+            corrector is none.
+        OSError: There is no corrector, or it lacks a file.
 
     Example:
         ```python
         read = pipeline("image-to-text", model="path/or/id")
         read("line.png", return_words=True)
         read("line.png", decoder="beam", num_return_sequences=5)
+        read("line.png", corrector="path/or/id/of/a/corrector")
         ```
     """
 
@@ -91,6 +104,7 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
 
     def __init__(self, *args, **kwargs):
         self._beam_searches: dict[tuple, BeamSearchDecoder] = {}
+        self._correctors: dict[str, object] = {}
         super().__init__(*args, **kwargs)
         # By name: a class loaded from the Hub is another one than the installed package's.
         if not type(self.model).__name__.endswith("ForCTC"):
@@ -110,7 +124,7 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
             self.model.to(memory_format=torch.channels_last)
         if self._postprocess_params.get("decoder") == "beam":  # complain now, not at an image
             search = dict(self._postprocess_params)
-            for name in ("decoder", "num_return_sequences", "return_words"):
+            for name in ("decoder", "num_return_sequences", "return_words", "corrector"):
                 search.pop(name, None)
             self._beam_search(**search)
 
@@ -123,7 +137,11 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
         return super().__call__(inputs, **kwargs)
 
     def _sanitize_parameters(
-        self, return_words: bool | None = None, num_views: int | None = None, **decoding
+        self,
+        return_words: bool | None = None,
+        num_views: int | None = None,
+        corrector=None,
+        **decoding,
     ):
         forward, postprocess = {}, {name: v for name, v in decoding.items() if v is not None}
         decoder = decoding.get("decoder")
@@ -136,6 +154,8 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
             forward["num_views"] = num_views
         if return_words is not None:
             postprocess["return_words"] = return_words
+        if corrector is not None:
+            postprocess["corrector"] = self._corrector(corrector)
         return {}, forward, postprocess
 
     def preprocess(self, image) -> dict[str, torch.Tensor]:
@@ -167,17 +187,20 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
             # A CPU's threads read a batch each: they never wait for each other within one.
             num_threads = torch.get_num_threads() if self.device.type == "cpu" else 1
             outputs = read_in_batches(lines, read_batch, batch_size, num_threads)
+        else:
+            # No image is asked for before its batch: of a stream there may be no other for a while.
+            dataset = PipelineIterator(inputs, self.preprocess, preprocess_params)
+            num_workers = min(num_workers, 1)  # two workers would each read the whole stream
+            batches = DataLoader(
+                dataset, batch_size=batch_size, num_workers=num_workers, collate_fn=collate_lines
+            )
+            outputs = PipelineIterator(
+                batches, self.forward, forward_params, loader_batch_size=batch_size
+            )
+        if postprocess_params.get("corrector") is None:
             return PipelineIterator(outputs, self.postprocess, postprocess_params)
-        # Of a stream no image is asked for before its batch: there may be no other for a while.
-        dataset = PipelineIterator(inputs, self.preprocess, preprocess_params)
-        num_workers = min(num_workers, 1)  # two workers would each read the whole stream
-        batches = DataLoader(
-            dataset, batch_size=batch_size, num_workers=num_workers, collate_fn=collate_lines
-        )
-        outputs = PipelineIterator(
-            batches, self.forward, forward_params, loader_batch_size=batch_size
-        )
-        return PipelineIterator(outputs, self.postprocess, postprocess_params)
+        read = partial(self._read_lines, **postprocess_params)
+        return ReadInBatches(outputs, read, batch_size)
 
     def _forward(
         self, inputs: dict[str, torch.Tensor], num_views: int = 1
@@ -186,16 +209,43 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
         logits = read_views(self.model, pixel_values, inputs["pixel_mask"], num_views)
         return {"logits": logits, **inputs}
 
-    def postprocess(
+    def postprocess(self, outputs: dict[str, torch.Tensor], **options) -> list[dict]:
+        """Texts, scores and words of one line from its outputs with a batch axis of 1."""
+        (readings,) = self._read_lines([outputs], **options)
+        return readings
+
+    def _read_lines(
+        self, outputs: list[dict[str, torch.Tensor]], corrector=None, **options
+    ) -> list[list[dict]]:
+        """Readings of lines, corrected together."""
+        lines = [{name: tensor[0] for name, tensor in line.items()} for line in outputs]
+        readings = [self._readings(line, **options) for line in lines]
+        if corrector is None:
+            return readings
+        corrections = iter(
+            corrector.correct(
+                [reading["generated_text"] for of_line in readings for reading in of_line],
+                scorers=[
+                    self._text_scorer(line)
+                    for line, of_line in zip(lines, readings, strict=True)
+                    for _ in of_line
+                ],
+            )
+        )
+        return [
+            [with_correction(reading, next(corrections)) for reading in of_line]
+            for of_line in readings
+        ]
+
+    def _readings(
         self,
-        outputs: dict[str, torch.Tensor],
+        line: dict[str, torch.Tensor],
         return_words: bool = False,
         decoder: str = "greedy",
         num_return_sequences: int = 1,
         **search,
     ) -> list[dict]:
-        """Texts, scores and words of one line from its outputs with a batch axis of 1."""
-        line = {name: tensor[0] for name, tensor in outputs.items()}
+        """Texts, scores and words of one line, as they were recognised."""
         if decoder == "beam":
             beam_search = self._beam_search(**search)
         elif num_return_sequences != 1 or search:
@@ -232,6 +282,31 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
             )
         return self._beam_searches[key]
 
+    def _corrector(self, corrector):
+        """The corrector given, loaded once if a place is given."""
+        if corrector is not True and not isinstance(corrector, (str, os.PathLike)):
+            if not callable(getattr(corrector, "correct", None)):
+                raise ValueError(
+                    f"The corrector {corrector!r} has no method `correct`. Give a folder or Hub id "
+                    "of one, True for the one beside the model, or a BertCorrector."
+                )
+            return corrector
+        key = str(corrector)
+        if key not in self._correctors:
+            bert_corrector = _import_bert_corrector()
+            if corrector is True:
+                self._correctors[key] = bert_corrector.from_pretrained(
+                    self.model.name_or_path,
+                    subfolder=CORRECTOR_FOLDER,
+                    revision=self.model.revision,
+                )
+            else:
+                self._correctors[key] = bert_corrector.from_pretrained(key)
+        return self._correctors[key]
+
+    def _text_scorer(self, line: dict[str, torch.Tensor]) -> Callable[[str], float]:
+        return text_scorer(self._scaled(line["logits"]), self.tokenizer)
+
     def _save_parts(self, save_directory, **kwargs) -> None:
         # As one processor, or AutoProcessor would not find its class in the folder.
         self.model.save_pretrained(save_directory, **kwargs)
@@ -241,6 +316,9 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
         target = Path(save_directory, NGRAM_FILE)
         if ngram and not (target.exists() and target.samefile(ngram)):
             shutil.copyfile(ngram, target)
+        corrector = self._postprocess_params.get("corrector")
+        if hasattr(corrector, "save_pretrained"):
+            corrector.save_pretrained(Path(save_directory, CORRECTOR_FOLDER))
 
     def _scaled(self, logits: torch.Tensor) -> torch.Tensor:
         """Logits to score with; what is read does not change, only how sure of it the score is."""
@@ -272,6 +350,63 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
                 segments, log_posteriors, boxes, strict=True
             )
         ]
+
+
+class ReadInBatches:
+    """An iterable over readings, made of so many outputs at a time.
+
+    Args:
+        outputs: Of the model, one line each.
+        read: Outputs -> readings.
+        batch_size: Outputs at a time.
+    """
+
+    def __init__(self, outputs: PipelineIterator, read: Callable, batch_size: int) -> None:
+        self.outputs, self.read, self.batch_size = outputs, read, batch_size
+
+    def __len__(self) -> int:
+        return len(self.outputs)
+
+    def __iter__(self) -> Iterator[list[dict]]:
+        batch = []
+        for output in self.outputs:  # which may not be asked again once it has ended
+            batch.append(output)
+            if len(batch) == self.batch_size:
+                yield from self.read(batch)
+                batch = []
+        if batch:
+            yield from self.read(batch)
+
+
+def with_correction(reading: dict, correction) -> dict:
+    """A reading whose text is the corrected one, with the recognised one and the edits beside it.
+
+    Args:
+        reading: With `generated_text`, as recognised.
+        correction: Its `corrected` text and its `edits`, which are dataclasses.
+    """
+    return reading | {
+        "generated_text": correction.corrected,
+        "recognised_text": reading["generated_text"],
+        "edits": [asdict(edit) for edit in correction.edits],
+    }
+
+
+def text_scorer(logits: np.ndarray | torch.Tensor, tokenizer) -> Callable[[str], float]:
+    """A function from a text to the natural logarithm of its probability under a line's logits.
+
+    Args:
+        logits: One line, `(frames, vocab_size)`, divided by the temperature.
+        tokenizer: The recogniser's; a text with a character that it does not have gets `-inf`.
+    """
+    characters = set(tokenizer.get_vocab())
+
+    def log_probability(text: str) -> float:
+        if not characters.issuperset(text):
+            return -math.inf
+        return ctc_log_probability(logits, tokenizer(text).input_ids, tokenizer.pad_token_id)
+
+    return log_probability
 
 
 def word_segments(labels: list[int], space_id: int) -> list[tuple[int, int]]:
@@ -361,6 +496,17 @@ def box_in_original(
     low = np.clip(low, 0, np.array(original_size) - 1)
     high = np.clip(high, low + 1, original_size)
     return [int(low[0]), int(low[1]), int(high[0]), int(high[1])]
+
+
+def _import_bert_corrector():
+    """The package's class; this file also works without the package."""
+    try:
+        return importlib.import_module("hwr_hf.correction").BertCorrector
+    except ImportError as error:
+        raise ValueError(
+            f"Loading a corrector needs the package hwr_hf ({error}). Install it, or give an "
+            "object with its own method `correct`."
+        ) from error
 
 
 def _fetch(image):

@@ -1,0 +1,146 @@
+"""From images to rows: `id`, `text`, `score`, `words`, `error` and `model`.
+
+An image that cannot be read has its reason in `error` and no text; it costs no other its text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import torch
+from PIL import Image
+from transformers import AutoConfig, pipeline
+
+from hwr_hf.transcription.sources import Item
+from hwr_hf.weights_files import weight_files
+
+BATCHES_AT_ONCE = 4  # of decoded images; the pipeline makes batches of like width of them
+
+
+@dataclass(frozen=True)
+class ReaderSettings:
+    """How images are read.
+
+    Attributes:
+        model: Folder or Hub id.
+        decoder: `"greedy"` or `"beam"`.
+        words: Whether rows hold the words with scores and boxes.
+        batch_size: Images at once; does not change what is read.
+        device: `"cpu"`, `"cuda"`, ...; None lets the library choose.
+    """
+
+    model: str
+    decoder: str = "greedy"
+    words: bool = True
+    batch_size: int = 16
+    device: str | None = None
+
+    def describe(self) -> dict:
+        """What changes the rows.
+
+        Raises:
+            OSError: There is no such model.
+        """
+        revision = model_revision(self.model)
+        return {"model": revision, "decoder": self.decoder, "words": self.words}
+
+
+class RowReader:
+    """Reads images with one model.
+
+    Args:
+        settings: Which model, and how.
+
+    Raises:
+        OSError, ValueError: The model cannot be loaded.
+    """
+
+    def __init__(self, settings: ReaderSettings):
+        self.settings = settings
+        self._pipeline = pipeline(
+            "image-to-text",
+            model=settings.model,
+            device=settings.device,
+            dtype=torch.float32,  # stored as float16, which a CPU computes slowly
+            decoder=settings.decoder,
+            return_words=settings.words,
+        )
+        self._revision = model_revision(settings.model)
+
+    def rows(self, items: Iterable[Item]) -> list[dict]:
+        """One row for each item, in their order."""
+        rows, items = [], iter(items)
+        while chunk := list(islice(items, BATCHES_AT_ONCE * self.settings.batch_size)):
+            rows += self._rows(chunk)
+        return rows
+
+    def _rows(self, items: Sequence[Item]) -> list[dict]:
+        images, errors = {}, {}
+        for index, item in enumerate(items):
+            try:
+                images[index] = open_image(item.image)
+            except Exception as error:  # Pillow's plugins raise nearly anything on bad files
+                errors[index] = _reason(error)
+        try:
+            batch_size = self.settings.batch_size
+            readings = self._pipeline(list(images.values()), batch_size=batch_size)
+        except Exception as error:  # one image must not cost the others their text
+            if len(items) > 1:
+                return [row for item in items for row in self._rows([item])]
+            readings, errors[0] = [], _reason(error)
+            images = {}
+        found = dict(zip(images, readings, strict=True))
+        return [
+            self._row(item, found[index][0] if index in found else None, errors.get(index))
+            for index, item in enumerate(items)
+        ]
+
+    def _row(self, item: Item, reading: dict | None, error: str | None) -> dict:
+        reading = reading or {}
+        return {
+            "id": item.id,
+            "text": reading.get("generated_text"),
+            "score": reading.get("score"),
+            "words": reading.get("words"),
+            "error": error,
+            "model": self._revision,
+        }
+
+
+def open_image(image: str | bytes | None) -> Image.Image:
+    """The decoded image of a file or its bytes.
+
+    Raises:
+        Exception: It does not decode; Pillow raises nearly anything.
+    """
+    if image is None:
+        raise ValueError("The row has no image.")
+    with Image.open(io.BytesIO(image) if isinstance(image, bytes) else image) as opened:
+        opened.load()
+        return opened
+
+
+def model_revision(model: str) -> str | None:
+    """What tells one state of a model from another.
+
+    Returns:
+        Of a folder the start of the SHA-256 of its weights, of a Hub model its commit.
+
+    Raises:
+        OSError: There is no such model.
+    """
+    if os.path.isdir(model):
+        digest = hashlib.sha256()
+        for file in weight_files(model):
+            digest.update(file.read_bytes())
+        return digest.hexdigest()[:16]
+    return AutoConfig.from_pretrained(model)._commit_hash
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

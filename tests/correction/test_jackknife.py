@@ -1,0 +1,70 @@
+"""Every training line is read by a recogniser that has not seen its writer."""
+
+import json
+
+import datasets
+import pytest
+
+from hwr_hf.correction import jackknife
+from hwr_hf.correction.noise import ConfusionModel
+from hwr_hf.training_data import load_sources
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, tiny_model_dir):
+    """Function that runs the jackknife with a training that only notes what it would see."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    seen = []
+
+    def train(data, model, args):
+        seen.append((args.output_dir, set(load_sources(data, 0)[0].train["form_id"])))
+
+    monkeypatch.setattr(jackknife, "train", train)
+    read = jackknife.read_lines
+    monkeypatch.setattr(jackknife, "read_lines", lambda _, lines: read(tiny_model_dir, lines))
+
+    def run(iam, *arguments):
+        options = ["--iam", str(iam), "--output_dir", str(tmp_path / "out"), "--use_cpu"]
+        code = jackknife.main([*options, "--units", "lines", "--repeats", "1", *arguments])
+        assert code == (2 if arguments else 0)
+        return seen
+
+    return run
+
+
+def test_no_recogniser_reads_a_writer_it_was_trained_on(run, make_iam, tmp_path):
+    for (folder, forms_seen), fold in zip(run(make_iam()), (0, 1), strict=True):
+        assert folder == str(tmp_path / "out" / f"fold-{fold}")
+        left_out = jackknife.load_lines(tmp_path / "out" / f"fold-{fold}.jsonl")
+        assert left_out
+        assert not {line["form_id"] for line in left_out} & forms_seen
+
+
+def test_every_training_line_is_read_once_and_the_confusions_counted(run, make_iam, tmp_path):
+    run(make_iam())
+    lines = jackknife.load_lines(tmp_path / "out" / "lines.jsonl")
+    assert sorted(line["id"] for line in lines) == ["a01-000u-00", "a01-000u-01", "a01-003-00"]
+    fitted = ConfusionModel.fit(
+        [line["text"] for line in lines], [line["recognised"] for line in lines]
+    )
+    assert ConfusionModel.load(tmp_path / "out" / "confusions.json") == fitted
+
+
+def test_a_fold_that_was_read_is_not_trained_again(run, make_iam, tmp_path):
+    seen = run(iam := make_iam())
+    (tmp_path / "out" / "fold-1.jsonl").unlink()
+    run(iam)
+    assert [folder[-1] for folder, _ in seen] == ["0", "1", "1"]
+
+
+def test_one_fold_is_refused(run, make_iam, capsys):
+    assert run(make_iam(), "--num_folds", "1") == []
+    assert "at least 2 folds" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("row", ["{", "[]", '{"id": "a"}'])
+def test_a_broken_row_is_named(tmp_path, row):
+    good = json.dumps(dict.fromkeys(("id", "form_id", "text", "recognised"), ""))
+    (tmp_path / "lines.jsonl").write_text(f"{good}\n{row}\n")
+    with pytest.raises(ValueError, match=r"lines\.jsonl, line 2"):
+        jackknife.load_lines(tmp_path / "lines.jsonl")

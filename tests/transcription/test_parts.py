@@ -1,0 +1,60 @@
+"""The output folder: whole parts only, and never two jobs in one."""
+
+import datasets
+import pytest
+from stub_job import row_of
+
+from hwr_hf.transcription.parts import Parts
+
+SETTINGS = {"format": "jsonl", "decoder": "greedy"}
+ROW = row_of("a.png") | {"words": [{"text": "Ä", "score": 0.25, "box": [0, 1, 2, 3]}]}
+BROKEN = dict.fromkeys(ROW) | {"id": "b.png", "error": "broken", "model": "stub"}
+
+
+@pytest.mark.parametrize("format_", ["jsonl", "parquet"])
+def test_rows_come_back_as_written(tmp_path, format_):
+    parts = Parts(tmp_path / "out", {"format": format_})
+    parts.write(3, [ROW, BROKEN])
+    assert parts.is_complete(3)
+    assert not parts.is_complete(0)
+    assert parts.numbers() == [3]
+    assert list(parts.rows(3)) == [ROW, BROKEN]
+
+
+@pytest.mark.parametrize(("format_", "builder"), [("jsonl", "json"), ("parquet", "parquet")])
+def test_datasets_reads_the_folder(tmp_path, format_, builder):
+    parts = Parts(tmp_path / "out", {"format": format_})
+    for number in range(3):
+        parts.write(number, [ROW, BROKEN])
+    files = str(tmp_path / "out" / f"part-*.{format_}")
+    loaded = datasets.load_dataset(
+        builder, data_files=files, split="train", cache_dir=tmp_path / "cache"
+    )
+    assert loaded["id"][:] == ["a.png", "b.png"] * 3
+
+
+def test_other_settings_are_refused_and_named(tmp_path):
+    Parts(tmp_path / "out", SETTINGS)
+    Parts(tmp_path / "out", SETTINGS)
+    with pytest.raises(ValueError, match="was made with decoder 'greedy' and not 'beam'"):
+        Parts(tmp_path / "out", SETTINGS | {"decoder": "beam"})
+
+
+def test_a_folder_of_something_else_is_not_touched(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(ValueError, match="holds other files"):
+        Parts(tmp_path, SETTINGS)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_file_is_no_output(tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(ValueError, match="is a file"):
+        Parts(tmp_path / "out", SETTINGS)
+
+
+def test_what_a_killed_job_left_over_is_removed(tmp_path):
+    Parts(tmp_path / "out", SETTINGS)
+    (tmp_path / "out" / ".part-000001-77").write_text("half a")
+    Parts(tmp_path / "out", SETTINGS)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["job.json"]

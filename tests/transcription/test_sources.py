@@ -1,0 +1,160 @@
+"""The same images in the same order, wherever they are."""
+
+import io
+import tarfile
+
+import datasets
+import pyarrow
+import pyarrow.parquet
+import pytest
+from drawing import draw_text_line
+
+from hwr_hf.transcription.reading import open_image
+from hwr_hf.transcription.sources import open_source
+
+TEXTS = ["one", "two", "three"]
+
+
+def png(text):
+    buffer = io.BytesIO()
+    draw_text_line(text).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def pngs():
+    return [png(text) for text in TEXTS]
+
+
+def contents(source, **options):
+    """The images of a source as pixels, twice, to see that it starts again."""
+    opened = open_source(str(source), **options)
+    first, second = (
+        [open_image(item.image).tobytes() for item in opened.items()] for _ in range(2)
+    )
+    assert first == second
+    return first
+
+
+@pytest.fixture
+def pixels(pngs):
+    return [open_image(png).tobytes() for png in pngs]
+
+
+def test_a_folder_in_the_order_of_its_names(tmp_path, pngs, pixels):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a.png").write_bytes(pngs[0])
+    (tmp_path / "b" / "1.PNG").write_bytes(pngs[1])
+    (tmp_path / "b" / "2.png").write_bytes(pngs[2])
+    (tmp_path / "b" / "notes.txt").write_text("none")
+    assert [i.id for i in open_source(str(tmp_path)).items()] == ["a.png", "b/1.PNG", "b/2.png"]
+    assert contents(tmp_path) == pixels
+
+
+@pytest.mark.parametrize("name", ["lines.tar", "lines.tar.gz", "lines.tgz"])
+def test_an_archive_in_its_own_order(tmp_path, pngs, pixels, name):
+    write_archive(tmp_path / name, pngs)
+    items = list(open_source(str(tmp_path / name)).items())
+    assert [item.id for item in items] == ["in/2.png", "in/1.png", "in/0.png"]
+    assert contents(tmp_path / name) == pixels[::-1]
+
+
+def write_archive(path, pngs):
+    with tarfile.open(path, "w:gz" if path.suffix != ".tar" else "w") as archive:
+        for number in reversed(range(len(pngs))):
+            member = tarfile.TarInfo(f"in/{number}.png")
+            member.size = len(pngs[number])
+            archive.addfile(member, io.BytesIO(pngs[number]))
+
+
+@pytest.mark.parametrize("as_folder", [False, True])
+def test_parquet_of_bytes(tmp_path, pngs, pixels, as_folder):
+    table = pyarrow.table({"name": TEXTS, "scan": pngs})
+    path = tmp_path / "data" / "lines.parquet"
+    path.parent.mkdir()
+    pyarrow.parquet.write_table(table, path)
+    assert contents(path.parent if as_folder else path) == pixels
+
+
+def dataset_of(pngs):
+    rows = {"image": [{"bytes": png, "path": None} for png in pngs], "text": TEXTS}
+    features = {"image": datasets.Image(), "text": datasets.Value("string")}
+    return datasets.Dataset.from_dict(rows, datasets.Features(features))
+
+
+def test_parquet_of_datasets(tmp_path, pngs, pixels):
+    dataset_of(pngs).to_parquet(tmp_path / "lines.parquet")
+    assert contents(tmp_path / "lines.parquet") == pixels
+
+
+def test_a_saved_data_set_and_its_splits(tmp_path, pngs, pixels):
+    dataset_of(pngs).save_to_disk(tmp_path / "one")
+    assert contents(tmp_path / "one") == pixels
+    splits = {"train": dataset_of(pngs), "test": dataset_of(pngs).select([2])}
+    datasets.DatasetDict(splits).save_to_disk(tmp_path / "two")
+    assert contents(tmp_path / "two", split="test") == pixels[2:]
+    with pytest.raises(ValueError, match=r"no split 'dev'\. Choose --split from train, test"):
+        contents(tmp_path / "two", split="dev")
+
+
+def test_a_data_set_on_the_hub_is_streamed(monkeypatch, pngs, pixels):
+    asked = []
+
+    def load_dataset(*arguments, **options):
+        asked.append((arguments, options))
+        return dataset_of(pngs).to_iterable_dataset()
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    assert contents("user/lines", split="test") == pixels
+    assert asked[0] == (("user/lines",), {"split": "test", "streaming": True})
+
+
+@pytest.mark.parametrize("kept", [600, 2000, 3 * 1536])
+def test_an_archive_that_is_cut_off_is_noticed(tmp_path, pngs, kept):
+    write_archive(tmp_path / "lines.tar", pngs)  # members of 512 + 1024 bytes
+    content = (tmp_path / "lines.tar").read_bytes()
+    (tmp_path / "lines.tar").write_bytes(content[:kept])
+    with pytest.raises(ValueError, match=f"damaged after {kept // 1536} images"):
+        list(open_source(str(tmp_path / "lines.tar")).items())
+
+
+def test_a_compressed_archive_that_is_cut_off_is_noticed(tmp_path, pngs):
+    write_archive(tmp_path / "lines.tar.gz", pngs)
+    content = (tmp_path / "lines.tar.gz").read_bytes()
+    (tmp_path / "lines.tar.gz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match="damaged after"):
+        list(open_source(str(tmp_path / "lines.tar.gz")).items())
+
+
+def test_two_columns_of_images_have_to_be_told_apart(tmp_path, pngs, pixels):
+    table = pyarrow.table({"front": pngs, "back": pngs[::-1]})
+    pyarrow.parquet.write_table(table, tmp_path / "lines.parquet")
+    with pytest.raises(ValueError, match="of these front, back hold image files"):
+        contents(tmp_path / "lines.parquet")
+    assert contents(tmp_path / "lines.parquet", image_column="back") == pixels[::-1]
+
+
+@pytest.mark.parametrize("column", [None, "text"])
+def test_a_table_without_images_is_refused(tmp_path, column):
+    pyarrow.parquet.write_table(pyarrow.table({"text": TEXTS}), tmp_path / "texts.parquet")
+    with pytest.raises(ValueError, match="Its columns are text; of these none hold image files"):
+        contents(tmp_path / "texts.parquet", image_column=column)
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "lines.zip"])
+def test_another_kind_of_file_is_refused(tmp_path, name):
+    (tmp_path / name).write_text("")
+    with pytest.raises(ValueError, match=r"is no source of images\. Give a folder of images"):
+        open_source(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["none", "/no/such/folder", "tests/none"])
+def test_a_mistyped_path_is_not_asked_of_the_hub(name):
+    with pytest.raises(FileNotFoundError, match="There is no"):
+        open_source(name)
+
+
+def test_parquet_that_is_none(tmp_path):
+    (tmp_path / "lines.parquet").write_text("no")
+    with pytest.raises(ValueError, match="no Parquet file"):
+        contents(tmp_path / "lines.parquet")
