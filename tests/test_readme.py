@@ -15,6 +15,7 @@ import matplotlib
 import pytest
 from bert_miniature import make_corrector
 from drawing import draw_text_line
+from huggingface_hub import constants
 
 import hwr_hf
 from hwr_hf.cli import main
@@ -75,7 +76,8 @@ def test_make_demo_serves_the_app_without_statistics():
     assert (ROOT / "space" / "app.py").is_file()
 
 
-def test_reading_commands_run(in_root, capsys):
+def test_reading_commands_run(in_root, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HOME", str(tmp_path))  # where --backend onnx keeps its graph
     for command in commands():
         if command[1] == "read" and not {"--correct", "--corrector"} & set(command):
             arguments = [
