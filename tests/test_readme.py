@@ -15,6 +15,7 @@ import matplotlib
 import pytest
 from bert_miniature import make_corrector
 from drawing import draw_text_line
+from huggingface_hub import constants
 
 import hwr_hf
 from hwr_hf.cli import main
@@ -75,7 +76,8 @@ def test_make_demo_serves_the_app_without_statistics():
     assert (ROOT / "space" / "app.py").is_file()
 
 
-def test_reading_commands_run(in_root, capsys):
+def test_reading_commands_run(in_root, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HOME", str(tmp_path))  # where --backend onnx keeps its graph
     for command in commands():
         if command[1] == "read" and not {"--correct", "--corrector"} & set(command):
             arguments = [
@@ -83,6 +85,32 @@ def test_reading_commands_run(in_root, capsys):
             ]
             arguments = ["samples/" if word == "scans/" else word for word in arguments]
             assert main(["read", *arguments]) == 0
+    assert "The letter came by the morning post." in capsys.readouterr().out
+
+
+def test_reading_with_a_corrector_runs(in_root, tmp_path, capsys):
+    shutil.copytree(hwr_hf.DEFAULT_MODEL, tmp_path / "model")
+    corrector = tmp_path / "model" / "corrector"
+    make_corrector(tmp_path).save_pretrained(corrector)
+    (code,) = [block for block in blocks("python") if "corrector=" in block]
+    names = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(blocks("python")[0] + code.replace("path/or/id", str(corrector)), names)
+    assert "recognised_text" in names["read"]("samples/line.png")[0]
+    places = {"scans/": "samples/", "line.png": "samples/line.png", "path/or/id": str(corrector)}
+    with_corrector = [c for c in commands() if {"--correct", "--corrector"} & set(c)]
+    assert len(with_corrector) == 2
+    for command in with_corrector:
+        arguments = [places.get(word, word) for word in command[1:]]
+        assert main([*arguments, "--model", str(tmp_path / "model")]) == 0
+    assert capsys.readouterr().out
+
+
+def test_the_exporting_command_writes_a_folder_that_reads(tmp_path, in_root, capsys):
+    (command,) = [command for command in commands() if command[1] == "export"]
+    folder = str(tmp_path / "onnx")
+    assert main([folder if word == "runs/onnx" else word for word in command[1:]]) == 0
+    assert main(["read", "--model", folder, "--backend", "onnx", "samples/line.png"]) == 0
     assert "The letter came by the morning post." in capsys.readouterr().out
 
 
@@ -115,32 +143,6 @@ def test_the_memory_of_a_transcription_is_that_measured():
     assert [(int(size), int(images.replace(",", ""))) for size, images in stated] == [
         (row["peak_megabytes"], row["images"]) for row in rows
     ]
-
-
-def test_reading_with_a_corrector_runs(in_root, tmp_path, capsys):
-    shutil.copytree(hwr_hf.DEFAULT_MODEL, tmp_path / "model")
-    corrector = tmp_path / "model" / "corrector"
-    make_corrector(tmp_path).save_pretrained(corrector)
-    (code,) = [block for block in blocks("python") if "corrector=" in block]
-    names = {}
-    with contextlib.redirect_stdout(io.StringIO()):
-        exec(blocks("python")[0] + code.replace("path/or/id", str(corrector)), names)
-    assert "recognised_text" in names["read"]("samples/line.png")[0]
-    places = {"scans/": "samples/", "line.png": "samples/line.png", "path/or/id": str(corrector)}
-    with_corrector = [c for c in commands() if {"--correct", "--corrector"} & set(c)]
-    assert len(with_corrector) == 2
-    for command in with_corrector:
-        arguments = [places.get(word, word) for word in command[1:]]
-        assert main([*arguments, "--model", str(tmp_path / "model")]) == 0
-    assert capsys.readouterr().out
-
-
-def test_the_exporting_command_writes_a_folder_that_reads(tmp_path, in_root, capsys):
-    (command,) = [command for command in commands() if command[1] == "export"]
-    folder = str(tmp_path / "onnx")
-    assert main([folder if word == "runs/onnx" else word for word in command[1:]]) == 0
-    assert main(["read", "--model", folder, "--backend", "onnx", "samples/line.png"]) == 0
-    assert "The letter came by the morning post." in capsys.readouterr().out
 
 
 def test_help_teaches(capsys):

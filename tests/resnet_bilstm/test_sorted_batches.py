@@ -43,16 +43,31 @@ def test_batches_hold_lines_of_like_width():
     assert widths == [[9, 7], [5, 3], [3]]
 
 
-def test_few_lines_are_shared_among_the_threads():
+@pytest.mark.parametrize(
+    ("widths", "expected"),
+    [
+        pytest.param([640, 320, 500], [[640, 500, 320]], id="usual"),
+        pytest.param([960, 900, 64, 64], [[960, 900], [64, 64]], id="two-wide-ones-fill-it"),
+        pytest.param([9000, 64], [[9000], [64]], id="one-is-read-however-wide"),
+    ],
+)
+def test_a_batch_of_three_has_no_more_columns_than_three_usual_lines(widths, expected):
+    rows = [{"pixel_mask": torch.ones(1, width)} for width in widths]
+    batches = rows_of_like_width(rows, 3)
+    assert [[widths[row] for row in batch] for batch in batches] == expected
+
+
+@pytest.mark.parametrize(("num_lines", "expected"), [(10, [5, 5]), (20, [8, 8, 4])])
+def test_the_lines_of_a_batch_are_shared_among_the_threads(num_lines, expected):
     sizes = []
 
     def read_batch(batch):
         sizes.append(len(batch["number"]))
         return echo(batch)
 
-    ten_lines = [line for line, _ in zip(lines(), range(10), strict=False)]
-    list(read_in_batches(ten_lines, read_batch, batch_size=16, num_threads=2))
-    assert sizes == [5, 5]
+    few_lines = [line for line, _ in zip(lines(), range(num_lines), strict=False)]
+    list(read_in_batches(few_lines, read_batch, batch_size=16, num_threads=2))
+    assert sorted(sizes, reverse=True) == expected
 
 
 def test_batches_are_read_at_the_same_time():

@@ -15,6 +15,7 @@ import torch
 from torch.nn import functional as F
 
 BATCHES_AHEAD = 8  # more would save little padding and keep more lines in memory
+USUAL_WIDTH = 640  # columns; with them a line's feature maps take some 12 MB
 
 
 def read_in_batches(
@@ -29,10 +30,15 @@ def read_in_batches(
         lines: `pixel_values` `(1, channels, height, width)`, `pixel_mask` `(1, width)`, and tensors
             of one size with a leading axis of 1.
         read_batch: From the inputs of a batch to its outputs, batch axis first.
-        batch_size: Most lines of a batch.
+        batch_size: Most lines read at once, those of all threads together: memory does not grow
+            with the number of threads.
         num_threads: Batches read at once, each with one of PyTorch's threads; with 1 PyTorch
             spreads a batch over all of its own.
     """
+
+    def read_rows(window: list[dict[str, torch.Tensor]], rows: list[int]):
+        return read_batch(collate_lines([window[row] for row in rows]))
+
     lines = iter(lines)
     torch_threads = torch.get_num_threads()
     limit = (torch.set_num_threads, (1,)) if num_threads > 1 else (None, ())
@@ -40,13 +46,9 @@ def read_in_batches(
         running: deque[list[tuple[list[int], Future]]] = deque()
         try:
             while window := list(islice(lines, BATCHES_AHEAD * batch_size)):
-                size = min(batch_size, -(-len(window) // num_threads))
-                running.append(
-                    [
-                        (rows, pool.submit(read_batch, collate_lines([window[i] for i in rows])))
-                        for rows in rows_of_like_width(window, size)
-                    ]
-                )
+                size = -(-min(batch_size, len(window)) // num_threads)
+                batches = rows_of_like_width(window, size)
+                running.append([(rows, pool.submit(read_rows, window, rows)) for rows in batches])
                 # The next window is prepared while this one is read.
                 if len(running) > 1:
                     yield from _in_order(running.popleft())
@@ -59,11 +61,21 @@ def read_in_batches(
 
 
 def rows_of_like_width(lines: list[dict[str, torch.Tensor]], batch_size: int) -> list[list[int]]:
-    """Positions of the lines of each batch, the widest first so that no long one is left to the
-    end."""
+    """Positions of the lines of each batch, from the widest to the narrowest.
+
+    Wide lines come first so that no long batch is left to the end, and fewer to a batch than
+    `batch_size`, so that none has more columns than so many lines of `USUAL_WIDTH`.
+    """
     widths = [line["pixel_mask"].shape[-1] for line in lines]
-    order = sorted(range(len(lines)), key=lambda row: -widths[row])
-    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    batches: list[list[int]] = []
+    left = 0  # lines that the batch at hand still takes
+    for row in sorted(range(len(lines)), key=lambda row: -widths[row]):
+        if left == 0:
+            batches.append([])
+            left = max(1, min(batch_size, batch_size * USUAL_WIDTH // widths[row]))
+        batches[-1].append(row)
+        left -= 1
+    return batches
 
 
 def _in_order(batches: list[tuple[list[int], Future]]) -> Iterator[dict[str, torch.Tensor]]:
