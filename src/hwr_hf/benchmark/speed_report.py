@@ -21,7 +21,7 @@ from hwr_hf.onnx_export import export_onnx
 
 from .lines import BenchmarkLine, draw_lines, iam_lines
 from .measurement import Measurement, measure
-from .network_profile import cost_per_line, profile
+from .network_profile import cost_per_line, matrix_ceiling, profile
 from .readers import BATCH_SIZE, READERS, TOKENS_PER_CHARACTER, Missing, is_own_process
 
 LIBRARIES = ("torch", "transformers", "onnxruntime", "rapidocr")
@@ -160,18 +160,26 @@ def draw_report(report: dict, path: str | Path) -> None:
 
 
 def _profiles(lines: Sequence[BenchmarkLine], model: str, num_threads: int) -> dict:
-    """Cost and profiles, measured in a fresh process that computes with `num_threads`."""
-    with ProcessPoolExecutor(
-        1, get_context("spawn"), initializer=torch.set_num_threads, initargs=(num_threads,)
-    ) as pool:
-        cost = pool.submit(cost_per_line, lines, model)
-        profiles = [
-            pool.submit(profile, lines, model, dtype) for dtype in (torch.float32, torch.bfloat16)
-        ]
+    """Cost, limits and profiles, measured in a fresh process.
+
+    The profiles compute with one thread, as each of the pipeline's does, and compare with the limit
+    of one.
+    """
+    dtypes = (torch.float32, torch.bfloat16)
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        pool.submit(torch.set_num_threads, num_threads).result()
+        ceilings = {_name(dtype): pool.submit(matrix_ceiling, dtype).result() for dtype in dtypes}
+        pool.submit(torch.set_num_threads, 1).result()
         return {
-            "cost_per_line": cost.result(),
-            "profile": [future.result() for future in profiles],
+            "ceiling_flops": ceilings,
+            "cost_per_line": pool.submit(cost_per_line, lines, model).result(),
+            "profile_threads": 1,
+            "profile": [pool.submit(profile, lines, model, dtype).result() for dtype in dtypes],
         }
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _entry(name, lines, num_threads, models, max_seconds, with_cer: bool) -> dict:
