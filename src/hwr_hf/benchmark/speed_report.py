@@ -137,7 +137,8 @@ def draw_report(report: dict, path: str | Path) -> None:
     colors = ["tab:blue" if name.startswith("ours") else "0.7" for name in speeds]
     bars = speed_axis.barh(list(speeds), list(speeds.values()), color=colors)
     speed_axis.bar_label(bars, fmt="%.1f", padding=3)
-    speed_axis.set(xscale="log", xlabel="lines per second (logarithmic)")
+    limits = (min(0.5, *speeds.values()), 1.5 * max(speeds.values()))
+    speed_axis.set(xscale="log", xlim=limits, xlabel="lines per second (logarithmic)")
     speed_axis.set_title(
         f"{report['images']}, {report['threads']} threads of {report['machine']}", fontsize=10
     )
@@ -150,7 +151,7 @@ def draw_report(report: dict, path: str | Path) -> None:
     step_axis.set_yticks(
         range(len(report["profile"])),
         [
-            f"{entry['dtype']}\nconvolutions at\n{entry['convolution_share']:.0%} of the limit"
+            f"{entry['dtype']}\nconvolutions at\n{entry['convolution_share']:.0%} of a matrix product"
             for entry in report["profile"]
         ],
     )
