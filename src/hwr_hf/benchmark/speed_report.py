@@ -121,6 +121,8 @@ def run_benchmark(
 def draw_report(report: dict, path: str | Path) -> None:
     """Draws lines a second of every reader and, for ours, the shares of the steps.
 
+    Beside the shares stands the convolutions' rate over that of a large matrix product.
+
     Args:
         report: From `run_benchmark`.
         path: Of the PNG that is written.
@@ -151,7 +153,7 @@ def draw_report(report: dict, path: str | Path) -> None:
     step_axis.set_yticks(
         range(len(report["profile"])),
         [
-            f"{entry['dtype']}\nconvolutions at\n{entry['convolution_share']:.0%} of a matrix product"
+            f"{entry['dtype']}\nconvolutions at\n{entry['convolution_share']:.0%} of a product"
             for entry in report["profile"]
         ],
     )
