@@ -46,12 +46,12 @@ def test_batches_hold_lines_of_like_width():
 @pytest.mark.parametrize(
     ("widths", "expected"),
     [
-        pytest.param([640, 320, 500], [[640, 500, 320]], id="usual"),
-        pytest.param([960, 900, 64, 64], [[960, 900], [64, 64]], id="two-wide-ones-fill-it"),
+        pytest.param([448, 320, 400], [[448, 400, 320]], id="narrow-enough"),
+        pytest.param([640, 600, 64, 64], [[640, 600], [64, 64]], id="two-wide-ones-fill-it"),
         pytest.param([9000, 64], [[9000], [64]], id="one-is-read-however-wide"),
     ],
 )
-def test_a_batch_of_three_has_no_more_columns_than_three_usual_lines(widths, expected):
+def test_the_columns_of_a_batch_of_three_are_bounded_by_three_times_448(widths, expected):
     rows = [{"pixel_mask": torch.ones(1, width)} for width in widths]
     batches = rows_of_like_width(rows, 3)
     assert [[widths[row] for row in batch] for batch in batches] == expected

@@ -21,7 +21,7 @@ from hwr_hf.onnx_export import export_onnx
 
 from .lines import BenchmarkLine, draw_lines, iam_lines
 from .measurement import Measurement, measure
-from .network_profile import cost_per_line, profile
+from .network_profile import cost_per_line, matrix_ceiling, profile
 from .readers import BATCH_SIZE, READERS, TOKENS_PER_CHARACTER, Missing, is_own_process
 
 LIBRARIES = ("torch", "transformers", "onnxruntime", "rapidocr")
@@ -121,6 +121,8 @@ def run_benchmark(
 def draw_report(report: dict, path: str | Path) -> None:
     """Draws lines a second of every reader and, for ours, the shares of the steps.
 
+    Beside the shares stands the convolutions' rate over that of a large matrix product.
+
     Args:
         report: From `run_benchmark`.
         path: Of the PNG that is written.
@@ -137,7 +139,8 @@ def draw_report(report: dict, path: str | Path) -> None:
     colors = ["tab:blue" if name.startswith("ours") else "0.7" for name in speeds]
     bars = speed_axis.barh(list(speeds), list(speeds.values()), color=colors)
     speed_axis.bar_label(bars, fmt="%.1f", padding=3)
-    speed_axis.set(xscale="log", xlabel="lines per second (logarithmic)")
+    limits = (min(0.5, *speeds.values()), 1.5 * max(speeds.values()))
+    speed_axis.set(xscale="log", xlim=limits, xlabel="lines per second (logarithmic)")
     speed_axis.set_title(
         f"{report['images']}, {report['threads']} threads of {report['machine']}", fontsize=10
     )
@@ -150,7 +153,7 @@ def draw_report(report: dict, path: str | Path) -> None:
     step_axis.set_yticks(
         range(len(report["profile"])),
         [
-            f"{entry['dtype']}\nconvolutions at\n{entry['convolution_share']:.0%} of the limit"
+            f"{entry['dtype']}\nconvolutions at\n{entry['convolution_share']:.0%} of a product"
             for entry in report["profile"]
         ],
     )
@@ -160,18 +163,26 @@ def draw_report(report: dict, path: str | Path) -> None:
 
 
 def _profiles(lines: Sequence[BenchmarkLine], model: str, num_threads: int) -> dict:
-    """Cost and profiles, measured in a fresh process that computes with `num_threads`."""
-    with ProcessPoolExecutor(
-        1, get_context("spawn"), initializer=torch.set_num_threads, initargs=(num_threads,)
-    ) as pool:
-        cost = pool.submit(cost_per_line, lines, model)
-        profiles = [
-            pool.submit(profile, lines, model, dtype) for dtype in (torch.float32, torch.bfloat16)
-        ]
+    """Cost, limits and profiles, measured in a fresh process.
+
+    The profiles compute with one thread, as each of the pipeline's does, and compare with the limit
+    of one.
+    """
+    dtypes = (torch.float32, torch.bfloat16)
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        pool.submit(torch.set_num_threads, num_threads).result()
+        ceilings = {_name(dtype): pool.submit(matrix_ceiling, dtype).result() for dtype in dtypes}
+        pool.submit(torch.set_num_threads, 1).result()
         return {
-            "cost_per_line": cost.result(),
-            "profile": [future.result() for future in profiles],
+            "ceiling_flops": ceilings,
+            "cost_per_line": pool.submit(cost_per_line, lines, model).result(),
+            "profile_threads": 1,
+            "profile": [pool.submit(profile, lines, model, dtype).result() for dtype in dtypes],
         }
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _entry(name, lines, num_threads, models, max_seconds, with_cer: bool) -> dict:

@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional as F
 
 BATCHES_AHEAD = 8  # more would save little padding and keep more lines in memory
-USUAL_WIDTH = 640  # columns; with them a line's feature maps take some 12 MB
+COLUMNS_PER_LINE = 448  # most of a batch, on average: its feature maps take 9 MB a line
 
 
 def read_in_batches(
@@ -63,8 +63,8 @@ def read_in_batches(
 def rows_of_like_width(lines: list[dict[str, torch.Tensor]], batch_size: int) -> list[list[int]]:
     """Positions of the lines of each batch, from the widest to the narrowest.
 
-    Wide lines come first so that no long batch is left to the end, and fewer to a batch than
-    `batch_size`, so that none has more columns than so many lines of `USUAL_WIDTH`.
+    The widest come first so that no long batch is left to the end. Of wide lines a batch has fewer
+    than `batch_size`: it has `COLUMNS_PER_LINE` times as many columns at most, which bounds memory.
     """
     widths = [line["pixel_mask"].shape[-1] for line in lines]
     batches: list[list[int]] = []
@@ -72,7 +72,7 @@ def rows_of_like_width(lines: list[dict[str, torch.Tensor]], batch_size: int) ->
     for row in sorted(range(len(lines)), key=lambda row: -widths[row]):
         if left == 0:
             batches.append([])
-            left = max(1, min(batch_size, batch_size * USUAL_WIDTH // widths[row]))
+            left = max(1, min(batch_size, batch_size * COLUMNS_PER_LINE // widths[row]))
         batches[-1].append(row)
         left -= 1
     return batches
