@@ -32,7 +32,7 @@ if __name__ == "__main__":
     path = arguments.ngram or Path(arguments.model, NGRAM_FILE)
     ngram = CharacterNgram.load(path)
     tokenizer = AutoTokenizer.from_pretrained(arguments.model)
-    logits, texts = cached_logits(
+    logits, texts, _ = cached_logits(
         arguments.logits, arguments.model, load_iam(arguments.iam)["validation"]
     )
     grid = {name: getattr(arguments, name) for name in GRID}

@@ -57,13 +57,13 @@ def test_logits_are_computed_once_for_the_same_weights(tiny_model_dir, tmp_path,
     images[2] = b"no image"
     dataset = dataset_of(images, texts)
     path = tmp_path / "new" / "logits.npz"
-    logits, read = cached_logits(path, tiny_model_dir, dataset, progress=False)
-    assert read == ["a house", "", "it"]
+    logits, read, rows = cached_logits(path, tiny_model_dir, dataset, progress=False)
+    assert read == ["a house", "", "it"] and rows == [0, 1, 3]
     assert logits[1] is None and logits[0].shape[1] == 81
 
     monkeypatch.setattr(decoder_tuning, "line_logits", None)
-    again, read_again = cached_logits(path, tiny_model_dir, dataset)
-    assert read_again == read and again[1] is None
+    again, read_again, rows_again = cached_logits(path, tiny_model_dir, dataset)
+    assert read_again == read and rows_again == rows and again[1] is None
     np.testing.assert_array_equal(again[0], logits[0])
 
     with pytest.raises(TypeError):  # other lines: computed again

@@ -30,7 +30,7 @@ GRID = {
 
 def cached_logits(
     path: str | Path, model: str | Path, dataset, **options
-) -> tuple[list[np.ndarray | None], list[str]]:
+) -> tuple[list[np.ndarray | None], list[str], list[int]]:
     """Logits and texts of a data set's lines, from the file at `path` or computed and kept there.
 
     Args:
@@ -41,7 +41,7 @@ def cached_logits(
 
     Returns:
         For each line that can be read its logits `(frames, vocab_size)`, None for one without ink,
-        and its text.
+        its text, and its row in the data set.
     """
     path = Path(path)
     key = weights_sha256(model) or str(model)
@@ -51,7 +51,8 @@ def cached_logits(
             if file["key"] == key and file["num_lines"] == len(texts):
                 rows = file["rows"].tolist()
                 logits = [file[f"line_{row}"] for row in rows]
-                return [line if len(line) else None for line in logits], [texts[r] for r in rows]
+                logits = [line if len(line) else None for line in logits]
+                return logits, [texts[row] for row in rows], rows
     recogniser, processor = load_recogniser(model, {})
     found = dict(line_logits(recogniser, processor, dataset, range(len(texts)), **options))
     rows = sorted(found)
@@ -62,7 +63,7 @@ def cached_logits(
         for row, line in zip(rows, logits, strict=True)
     }
     np.savez(path, key=key, num_lines=len(texts), rows=np.array(rows), **arrays)
-    return logits, [texts[row] for row in rows]
+    return logits, [texts[row] for row in rows], rows
 
 
 def tune_decoder(

@@ -116,3 +116,18 @@ def test_another_kind_of_model_is_refused(train, tmp_path, capsys, bert):
 def test_a_missing_file_is_named(train, tmp_path, capsys):
     assert train(lines=tmp_path / "none.jsonl") == 2
     assert "none.jsonl" in capsys.readouterr().err
+
+
+def test_the_cross_attention_begins_as_the_self_attention(bert):
+    layer = make_model(
+        CorrectorArguments(bert=str(bert)), AutoTokenizer.from_pretrained(bert)
+    ).decoder.bert.encoder.layer[1]
+    copied, own = layer.crossattention.state_dict(), layer.attention.state_dict()
+    assert all((copied[name] == tensor).all() for name, tensor in own.items())
+
+
+def test_only_so_many_word_pieces_are_kept_in_model_and_tokenizer(train, tmp_path):
+    assert train("--word_pieces", "101") == 0
+    model = EncoderDecoderModel.from_pretrained(tmp_path / "run")
+    assert model.config.encoder.vocab_size == model.config.decoder.vocab_size == 101
+    assert len(AutoTokenizer.from_pretrained(tmp_path / "run")) == 101

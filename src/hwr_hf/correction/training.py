@@ -10,7 +10,7 @@ A BERT on both sides, the decoder with new cross-attention, is the `BERT2BERT` o
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,11 +31,13 @@ from transformers import (
 from hwr_hf.correction.jackknife import load_lines
 from hwr_hf.correction.noise import ConfusionModel
 from hwr_hf.correction.pairs import IGNORED, NoisyPairs, PairCollator, pairs_of_lines
+from hwr_hf.correction.vocabulary import frequent_pieces, trim_model, trim_tokenizer
 from hwr_hf.data.corpus import TextLines
 from hwr_hf.metrics import edit_counts
 from hwr_hf.training import last_complete_checkpoint
 
 MAX_LENGTH = 128  # tokens of a line; IAM's have about 15
+PIECES_COUNTED = 50_000  # lines of --text that tell which word pieces are frequent
 
 
 @dataclass
@@ -77,6 +79,13 @@ class CorrectorArguments:
     decoder_layers: int | None = field(
         default=None, metadata={"help": "Keep the first layers of the decoder only."}
     )
+    word_pieces: int | None = field(
+        default=None,
+        metadata={
+            "help": "Keep so many of BERT's word pieces, those most frequent in --text and "
+            "--lines: smaller and faster."
+        },
+    )
 
 
 @dataclass
@@ -107,9 +116,19 @@ class CorrectionTrainingArguments(Seq2SeqTrainingArguments):
 
 
 def make_model(
-    arguments: CorrectorArguments, tokenizer: PreTrainedTokenizerBase
+    arguments: CorrectorArguments,
+    tokenizer: PreTrainedTokenizerBase,
+    piece_ids: list[int] | None = None,
 ) -> EncoderDecoderModel:
     """A BERT encoder and a BERT decoder with cross-attention, ready to train and to generate.
+
+    The cross-attention, which BERT lacks, begins as a copy of the self-attention: it learns sooner
+    than from random weights to find the word that is to be written next.
+
+    Args:
+        arguments: What to make.
+        tokenizer: With the model's pieces.
+        piece_ids: BERT's ids of these, if they are not all of BERT's.
 
     Raises:
         ValueError: The model is no BERT, or has fewer layers than asked for.
@@ -134,10 +153,13 @@ def make_model(
             )
         side = AutoConfig.from_pretrained(arguments.bert, num_hidden_layers=layers, **options)
         if arguments.random_init:
-            sides.append(auto.from_config(side) if auto is AutoModel else auto(side))
+            model = auto.from_config(side) if auto is AutoModel else auto(side)
         else:
-            sides.append(auto.from_pretrained(arguments.bert, config=side, dtype="float32"))
+            model = auto.from_pretrained(arguments.bert, config=side, dtype="float32")
+        sides.append(model if piece_ids is None else trim_model(model, piece_ids))
     model = EncoderDecoderModel(encoder=sides[0], decoder=sides[1])
+    for layer in model.decoder.bert.encoder.layer:
+        layer.crossattention.load_state_dict(layer.attention.state_dict())
     ids = {
         "decoder_start_token_id": tokenizer.cls_token_id,
         "eos_token_id": tokenizer.sep_token_id,
@@ -190,10 +212,14 @@ def make_trainer(
     Raises:
         ValueError, OSError: The arguments or the files do not fit.
     """
-    tokenizer = AutoTokenizer.from_pretrained(corrector.bert)
+    texts = TextLines(pairs.text)
+    tokenizer, piece_ids = AutoTokenizer.from_pretrained(corrector.bert), None
+    if corrector.word_pieces is not None:
+        piece_ids = frequent_pieces(tokenizer, _texts(texts, pairs), corrector.word_pieces)
+        tokenizer = trim_tokenizer(tokenizer, piece_ids)
     validation = pairs_of_lines(load_lines(pairs.validation_lines), pairs.with_context)
     train_pairs = NoisyPairs(
-        TextLines(pairs.text),
+        texts,
         ConfusionModel.load(pairs.confusions),
         length=args.max_steps * args.train_batch_size * args.gradient_accumulation_steps,
         read_pairs=pairs_of_lines(load_lines(pairs.lines), pairs.with_context),
@@ -202,7 +228,7 @@ def make_trainer(
         seed=args.seed,
     )
     return Seq2SeqTrainer(
-        model=make_model(corrector, tokenizer),
+        model=make_model(corrector, tokenizer, piece_ids),
         args=args,
         processing_class=tokenizer,
         data_collator=PairCollator(tokenizer, MAX_LENGTH),
@@ -210,6 +236,14 @@ def make_trainer(
         eval_dataset=validation,
         compute_metrics=make_compute_metrics(tokenizer, [pair.recognised for pair in validation]),
     )
+
+
+def _texts(texts: TextLines, pairs: PairArguments) -> Iterator[str]:
+    rng = np.random.default_rng(0)
+    for _ in range(PIECES_COUNTED):
+        yield texts.sample(rng)
+    for line in load_lines(pairs.lines):
+        yield line["text"]
 
 
 def train(
