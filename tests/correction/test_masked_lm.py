@@ -116,7 +116,7 @@ def test_weights_without_a_head_are_refused(tokenizer, tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(OSError, match="There is no folder .*nowhere"):
+    with pytest.raises(OSError, match=r"There is no folder .*nowhere"):
         MaskedLmScorer.from_pretrained(tmp_path / "nowhere")
 
 
