@@ -115,6 +115,11 @@ def test_weights_without_a_head_are_refused(tokenizer, tmp_path):
         MaskedLmScorer.from_pretrained(tmp_path)
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(OSError, match=r"There is no folder .*nowhere"):
+        MaskedLmScorer.from_pretrained(tmp_path / "nowhere")
+
+
 def test_another_kind_of_model_is_refused(tmp_path):
     T5Config().save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="type t5, not bert"):

@@ -112,6 +112,9 @@ def check_model_type(place: str | os.PathLike) -> None:
         ValueError: It is of another type.
         OSError: There is no such model.
     """
+    name = str(place)
+    if not os.path.isdir(name) and (name.startswith((".", "~", os.sep)) or name.count("/") > 1):
+        raise OSError(f"There is no folder {name}. Give a folder or a Hub name of a BERT.")
     model_type = AutoConfig.from_pretrained(place).model_type
     if model_type != MODEL_TYPE:
         raise ValueError(

@@ -80,7 +80,7 @@ class MaskedLmTrainingArguments(TrainingArguments):
     """`TrainingArguments` with this model's defaults."""
 
     output_dir: str = field(default="runs/masked-lm", metadata={"help": "Checkpoints and log."})
-    max_steps: int = field(default=1500, metadata={"help": "Optimizer steps."})
+    max_steps: int = field(default=1000, metadata={"help": "Optimizer steps."})
     per_device_train_batch_size: int = field(default=64, metadata={"help": "Lines of a batch."})
     per_device_eval_batch_size: int = field(
         default=256, metadata={"help": "Masked copies of validation lines of a batch."}
