@@ -170,6 +170,22 @@ def test_limits_give_what_could_be_seen_and_what_the_oracles_reach():
     assert f"]({FIGURE})" in limits
 
 
+def test_the_recogniser_of_each_regime_is_described():
+    page = report_page(results())
+    for name, description in REGIMES.items():
+        assert f"The recogniser: {description}; validation CER 5.00%." in section(
+            page, f"With {name}"
+        )
+
+
+def test_a_verdict_on_a_part_of_the_comparisons_is_provisional():
+    partial = results()
+    partial["comparisons"] = partial["comparisons"][: len(COMPARISONS)]
+    partial["verdicts"] = verdicts(partial["comparisons"])
+    assert "Provisional" in section(report_page(partial), "Verdict")
+    assert "Provisional" not in report_page(results())
+
+
 def test_a_complete_run_is_not_called_incomplete():
     assert "Not complete" not in report_page(results())
 

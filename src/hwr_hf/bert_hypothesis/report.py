@@ -79,9 +79,9 @@ def _missing(results: Mapping) -> list[str]:
         arms = [f"`{arm.name}`" for arm in ARMS if arm.name not in regime["arms"]]
         if arms:
             missing.append(f"arm {', '.join(arms)} with {name}")
-    num_made, num_planned = len(results.get("comparisons", ())), len(COMPARISONS) * len(REGIMES)
-    if num_made < num_planned:
-        missing.append(f"{num_planned - num_made} of {num_planned} comparisons")
+    num_missing = _num_comparisons_missing(results)
+    if num_missing > 0:
+        missing.append(f"{num_missing} of {len(COMPARISONS) * len(REGIMES)} comparisons")
     return missing
 
 
@@ -92,9 +92,9 @@ def _verdict(results: Mapping) -> str:
         lines.append("No verdict: the comparisons were not made.")
     for verdict in verdicts:
         name = verdict["regime"]
-        described = f", {REGIMES[name]}" if name in REGIMES else ""
+        recogniser = f"{REGIMES[name]}; " if name in REGIMES else ""
         lines.append(
-            f"- **With {name}: {ANSWERS[verdict['bert_helps']]}** ({name}{described}; "
+            f"- **With {name}: {ANSWERS[verdict['bert_helps']]}** ({recogniser}"
             f"{_test_lines(results)})."
         )
         lines += [f"  - {reason}" for reason in verdict["reasons"]]
@@ -103,7 +103,16 @@ def _verdict(results: Mapping) -> str:
             "\nA difference that is not settled is no proof of equality: the test lines cannot "
             "tell it from chance."
         )
+    if verdicts and _num_comparisons_missing(results):
+        lines.append(
+            "\nProvisional: comparisons are missing, and with all of them Holm's correction is "
+            "stricter."
+        )
     return "\n".join(lines)
+
+
+def _num_comparisons_missing(results: Mapping) -> int:
+    return len(COMPARISONS) * len(REGIMES) - len(results.get("comparisons", ()))
 
 
 def _regime(results: Mapping, name: str) -> str:
@@ -140,7 +149,7 @@ def _regime(results: Mapping, name: str) -> str:
         f"WER, {num_validation:,} validation lines",
     ]
     return (
-        f"## With {name}\nThe recogniser: {_pairs(regime.get('recogniser', {}))}.\n\n"
+        f"## With {name}\nThe recogniser: {_recogniser(regime.get('recogniser', {}))}.\n\n"
         f"{_test_lines(results)}, but for the last column. Repaired: wrong in `none` and right "
         "here; broken: the reverse; both a mean over the seeds. Arms in italics look at the true "
         "text: bounds, not methods.\n\n" + _table(header, rows)
@@ -306,8 +315,17 @@ def _spread(seeds: Sequence[Mapping]) -> str:
     return f"{min(rates):.2%} to {max(rates):.2%}" if len(rates) > 1 else ""
 
 
+def _recogniser(recogniser: Mapping) -> str:
+    facts = {name: value for name, value in recogniser.items() if name != "description"}
+    described = [recogniser["description"]] if "description" in recogniser else []
+    return "; ".join([*described, *([_pairs(facts)] if facts else [])]) or "not described"
+
+
 def _pairs(values: Mapping) -> str:
-    return "; ".join(f"{_words(name)} {_value(value)}" for name, value in values.items()) or "-"
+    return "; ".join(
+        f"{_words(name)} {f'{value:.2%}' if name.endswith(('cer', 'wer')) else _value(value)}"
+        for name, value in values.items()
+    )
 
 
 def _words(name: str) -> str:
