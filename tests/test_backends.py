@@ -57,7 +57,7 @@ def test_the_network_is_not_computed_by_pytorch(exported, images, monkeypatch):
         raise AssertionError("PyTorch was asked")
 
     onnx_reader = reader(exported, backend="onnx")
-    monkeypatch.setattr(torch.nn.Conv2d, "forward", fail)
+    monkeypatch.setattr(torch.nn.LSTM, "forward", fail)
     assert onnx_reader(images[1])[0]["generated_text"]
     with pytest.raises(AssertionError, match="PyTorch was asked"):
         reader(exported)(images[1])
