@@ -16,6 +16,7 @@ import pytest
 from bert_miniature import make_corrector
 from drawing import draw_text_line
 from huggingface_hub import constants
+from tiny_bert import save_tiny_bert
 
 import hwr_hf
 from hwr_hf.cli import main
@@ -236,6 +237,38 @@ def test_the_study_of_the_paper_can_be_started(make_iam, tmp_path, monkeypatch, 
         runpy.run_path(script, run_name="__main__")
     assert stop.value.code == 0
     assert json.loads((tmp_path / "cost_cpu.json").read_text())["hours"] >= 0
+
+
+def test_a_corrector_is_made_by_three_scripts(make_iam, tmp_path, monkeypatch, in_root):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "text.txt").write_text("It was a quiet house, and so they sat on it.\n")
+    iam = make_iam()
+    places = {
+        "path/to/iam": str(iam),
+        "bert-base-uncased": str(save_tiny_bert(tmp_path / "bert", ["house"])),
+        "brown.txt.xz": str(tmp_path / "text.txt"),
+        "runs/corrector": str(tmp_path / "corrector"),
+    }
+    steps = ["--use_cpu", "--max_steps", "2", "--eval_steps", "2", "--save_steps", "2"]
+    extras = {
+        "jackknife": [*TINY_RUN, "--output_dir", str(tmp_path / "jackknife")],
+        "train_corrector": [*steps, "--output_dir", str(tmp_path / "corrector")],
+        "fit_gate": ["--work_dir", str(tmp_path / "gate"), "--output", str(tmp_path / "gate.json")],
+    }
+    (block,) = [block for block in blocks("bash") if "jackknife.py" in block]
+    for line in block.replace("\\\n", " ").splitlines():
+        _, script, *arguments = shlex.split(line, comments=True)
+        arguments = [
+            places.get(word, word.replace("runs/jackknife", str(tmp_path / "jackknife")))
+            for word in arguments
+        ]
+        monkeypatch.setattr(sys, "argv", [script, *arguments, *extras[Path(script).stem]])
+        with pytest.raises(SystemExit) as stop:
+            runpy.run_path(script, run_name="__main__")
+        assert stop.value.code == 0
+    (entry,) = json.loads((tmp_path / "gate.json").read_text())["models"]
+    assert entry["lines"] == 1 and entry["corrected_cer"] <= entry["cer"]
+    assert (tmp_path / "corrector" / "gate.json").is_file()
 
 
 def test_loading_iam_runs(make_iam, tmp_path, monkeypatch):

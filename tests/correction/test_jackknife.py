@@ -50,6 +50,12 @@ def test_every_training_line_is_read_once_and_the_confusions_counted(run, make_i
     assert ConfusionModel.load(tmp_path / "out" / "confusions.json") == fitted
 
 
+def test_the_validation_lines_are_read_too(run, make_iam, tmp_path):
+    run(make_iam())
+    lines = jackknife.load_lines(tmp_path / "out" / "validation.jsonl")
+    assert [(line["id"], line["text"]) for line in lines] == [("c04-156-00", "A green - door?")]
+
+
 def test_a_fold_that_was_read_is_not_trained_again(run, make_iam, tmp_path):
     seen = run(iam := make_iam())
     (tmp_path / "out" / "fold-1.jsonl").unlink()

@@ -4,7 +4,8 @@ A recogniser knows its own training lines too well: its errors there are rarer a
 in new lines. So the writers are dealt out to folds; for each fold a recogniser is trained on all
 others and reads the fold (the jackknife of Quenouille, 1956,
 https://doi.org/10.1093/biomet/43.3-4.353). In: the arguments of `hwr-hf train`. Out: `lines.jsonl`,
-`{"id", "form_id", "text", "recognised"}` a line, and `confusions.json`, a `ConfusionModel`.
+`{"id", "form_id", "text", "recognised"}` a line, `validation.jsonl`, the same of the validation
+lines, read by the first fold's recogniser, and `confusions.json`, a `ConfusionModel`.
 
 The lines are IAM's text and may not be passed on; the confusions are rates of characters.
 """
@@ -26,7 +27,8 @@ from hwr_hf.evaluation import evaluate_model
 from hwr_hf.training import ModelArguments, RecognitionTrainingArguments, train
 from hwr_hf.training_data import DataArguments, part_at_fold
 
-LINES_FILE, CONFUSIONS_FILE = "lines.jsonl", "confusions.json"
+LINES_FILE, VALIDATION_FILE = "lines.jsonl", "validation.jsonl"
+CONFUSIONS_FILE = "confusions.json"
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ def jackknife(
     Args:
         data: With `iam` and `num_folds`.
         model: What to train; from scratch, or else it may have seen all lines before.
-        args: `output_dir` gets a folder for each fold beside the two files.
+        args: `output_dir` gets a folder for each fold beside the three files.
 
     Raises:
         ValueError: There is no IAM to read, or there are fewer than 2 folds.
@@ -52,6 +54,7 @@ def jackknife(
             f"not --num_folds {data.num_folds}."
         )
     output_dir = Path(args.output_dir)
+    dataset = load_iam(data.iam, unit="lines", split=data.split)
     lines = []
     for fold in range(data.num_folds):
         fold_data = replace(data, left_out_fold=fold)
@@ -59,9 +62,11 @@ def jackknife(
         fold_file = output_dir / f"fold-{fold}.jsonl"
         if not fold_file.is_file():
             train(fold_data, model, replace(args, output_dir=str(fold_dir)))
-            train_lines = load_iam(data.iam, unit="lines", split=data.split)["train"]
-            _, left_out = part_at_fold(train_lines, fold_data)
+            _, left_out = part_at_fold(dataset["train"], fold_data)
             write_lines(read_lines(fold_dir, left_out), fold_file)
+            if fold == 0:
+                validation = read_lines(fold_dir, dataset["validation"])
+                write_lines(validation, output_dir / VALIDATION_FILE)
         lines += load_lines(fold_file)
     write_lines(lines, output_dir / LINES_FILE)
     confusions = ConfusionModel.fit(
@@ -118,8 +123,9 @@ def main(argv: list[str] | None = None) -> int:
         (DataArguments, ModelArguments, RecognitionTrainingArguments),
         prog="jackknife",
         description="Train a recogniser for each fold of IAM's training writers on all the others, "
-        "and write what it reads in the fold: lines.jsonl and confusions.json in --output_dir, to "
-        "train a corrector with. All options are those of hwr-hf train. Started again, it goes on.",
+        "and write what it reads in the fold: lines.jsonl, validation.jsonl and confusions.json in "
+        "--output_dir, to train a corrector with. All options are those of hwr-hf train. Started "
+        "again, it goes on.",
     )
     parser.set_defaults(num_folds=2, output_dir="runs/jackknife")
     try:
