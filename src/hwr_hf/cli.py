@@ -19,7 +19,7 @@ from pathlib import Path
 from huggingface_hub.errors import StrictDataclassError
 
 from . import DEFAULT_MODEL, __version__
-from .devices import checked_device
+from .devices import checked_device, slow_dtype_note
 from .image_files import IMAGE_SUFFIXES
 from .resnet_bilstm.views_resnet_bilstm import MAX_VIEWS
 
@@ -286,6 +286,8 @@ def _load_pipeline(arguments: argparse.Namespace):
             if not isinstance(try_to_load_from_cache(model, "config.json"), str):
                 raise
     device = checked_device(arguments.device)
+    if note := slow_dtype_note(arguments.dtype, device):
+        print(note, file=sys.stderr)
     corrector = None
     if arguments.correct or arguments.corrector:
         from .correction import load_corrector

@@ -18,3 +18,23 @@ def checked_device(name: str | None) -> str | None:
             f"The device {name!r} is not there ({str(error).splitlines()[0]}). Try --device cpu."
         ) from error
     return name
+
+
+def slow_dtype_note(dtype: str, device: str | None) -> str | None:
+    """What to tell who asked for a number format that the processor has to imitate, or None.
+
+    Args:
+        dtype: Such as `"bfloat16"`.
+        device: As given to `checked_device`.
+    """
+    import torch
+
+    on_cpu = (device or "cpu").startswith("cpu") and not (
+        device is None and torch.cuda.is_available()
+    )
+    if dtype != "bfloat16" or not on_cpu or torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return None
+    return (
+        "This processor does not compute in bfloat16 and imitates it, which is slower than "
+        "float32. Leave out --dtype bfloat16."
+    )

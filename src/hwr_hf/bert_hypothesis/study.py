@@ -256,10 +256,15 @@ def measured(readings: Readings, texts: Mapping[str, ArmTexts], subset: str) -> 
             **measure_arm(
                 readings.references, readings.writers, recognised, getattr(of_arm, subset)
             ),
-            "settings": of_arm.settings,
+            "settings": _by_seed(of_arm.settings),
         }
         for arm, of_arm in texts.items()
     }
+
+
+def _by_seed(settings: Sequence[dict]) -> dict:
+    chosen = {f"seed {seed}": of_seed for seed, of_seed in enumerate(settings) if of_seed}
+    return settings[0] if len(settings) == 1 else chosen
 
 
 def compared(regime: str, test: Readings, texts: Mapping[str, ArmTexts]) -> list[dict]:
@@ -299,6 +304,16 @@ def make_ngram(corpora: Sequence[Corpus], path: Path) -> None:
         estimate_ngram(corpora, order=NGRAM_ORDER, max_megabytes=NGRAM_MEGABYTES).save(path)
 
 
+def run_regimes(options: argparse.Namespace) -> list[dict]:
+    """Every regime's results, in a process each if there are several."""
+    run_one = partial(run_regime, options=options)
+    if options.jobs == 1:
+        return list(map(run_one, plan.REGIMES))
+    context = multiprocessing.get_context("spawn")  # a fork would copy PyTorch's threads
+    with ProcessPoolExecutor(options.jobs, mp_context=context) as pool:
+        return list(pool.map(run_one, plan.REGIMES))
+
+
 def run(options: argparse.Namespace) -> dict:
     """The study's results, as `report_page` takes them.
 
@@ -310,17 +325,10 @@ def run(options: argparse.Namespace) -> dict:
             f"{len(options.bert)} correctors begun from BERT and {len(options.random)} begun from "
             "random weights are no pairs. Give as many of each, trained with the same seeds."
         )
+    MaskedLmScorer.from_pretrained(options.masked_lm)  # a wrong one is noticed before hours of work
     corpora = read_corpora(options)
     make_ngram(corpora, Path(options.work_dir, NGRAM_FILE))
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(options.jobs, mp_context=context) as pool:
-        regimes = dict(
-            zip(
-                plan.REGIMES,
-                pool.map(partial(run_regime, options=options), plan.REGIMES),
-                strict=True,
-            )
-        )
+    regimes = dict(zip(plan.REGIMES, run_regimes(options), strict=True))
     comparisons = [entry for regime in regimes.values() for entry in regime.pop("comparisons")]
     adjusted = holm([entry["p_value"] for entry in comparisons])
     for entry, p_value in zip(comparisons, adjusted, strict=True):
