@@ -303,6 +303,17 @@ def test_results_and_command_are_those_under_results():
     assert filled == README
 
 
+def test_the_speeds_are_those_measured():
+    report = json.loads((ROOT / "results" / "speed.json").read_text())
+    assert f"{report['lines']} validation lines" in README
+    for name, reader in report["readers"].items():
+        (row,) = re.findall(rf"^\| {re.escape(name)} \| (.*) \| (.*) \| (.*) \|$", README, re.M)
+        cer = f"{100 * reader['cer']:.2f} %" if "cer" in reader else "random weights"
+        memory = reader.get("peak_memory_bytes")
+        memory = f"{memory / 1e9:.2f} GB" if memory else "not measured"
+        assert row == (f"{reader['lines_per_second']:.1f}", cer, memory)
+
+
 def test_the_speed_of_the_demo_is_that_measured():
     measured = json.loads((ROOT / "results" / "app_speed.json").read_text())["seconds"]
     stated = re.search(r"first answer takes ([\d.]+) seconds and later ones ([\d.]+)", README)
