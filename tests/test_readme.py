@@ -303,6 +303,18 @@ def test_results_and_command_are_those_under_results():
     assert filled == README
 
 
+def test_the_word_errors_with_bert_are_those_measured():
+    results = json.loads((ROOT / "results" / "bert_hypothesis" / "results.json").read_text())
+    text = " ".join(README.split())
+    none, bert, ngram = (
+        [f"{100 * regime['arms'][arm]['wer']:.1f}" for regime in results["regimes"].values()]
+        for arm in ("none", "BERT, gated", "character n-gram")
+    )
+    assert f"({results['data']['test_lines']} test lines)" in text
+    assert f"from {none[0]} to {bert[0]} % and from {none[1]} to {bert[1]} %" in text
+    assert f"to {ngram[0]} and {ngram[1]} %" in text
+
+
 def test_the_speeds_are_those_measured():
     report = json.loads((ROOT / "results" / "speed.json").read_text())
     assert f"{report['lines']} validation lines" in README

@@ -44,7 +44,7 @@ def study(iam, tiny_model_dir, trained_corrector, masked_lm, tmp_path):
     correctors = []
     for name in ("bert-0", "bert-1", "random-0", "random-1"):
         trained_corrector.save_pretrained(tmp_path / name)
-        state = {"global_step": 250, "train_batch_size": 20}
+        state = {"global_step": 250, "train_batch_size": 20, "best_metric": 0.5}
         (tmp_path / name / "trainer_state.json").write_text(json.dumps(state))
         correctors.append(tmp_path / name)
     text = tmp_path / "text.txt"

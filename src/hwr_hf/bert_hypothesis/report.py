@@ -21,6 +21,7 @@ from .plan import (
     COMPARISONS,
     DECISION_RULE,
     DECISIVE,
+    NONE,
     ORACLE_DETECTOR,
     ORACLE_NBEST,
     REGIMES,
@@ -98,6 +99,7 @@ def _verdict(results: Mapping) -> str:
             f"{_test_lines(results)})."
         )
         lines += [f"  - {reason}" for reason in verdict["reasons"]]
+        lines += _gain_over_nothing(results, name)
     if any(verdict["bert_helps"] is False for verdict in verdicts):
         lines.append(
             "\nA difference that is not settled is no proof of equality: the test lines cannot "
@@ -109,6 +111,27 @@ def _verdict(results: Mapping) -> str:
             "stricter."
         )
     return "\n".join(lines)
+
+
+def _gain_over_nothing(results: Mapping, regime: str) -> list[str]:
+    """What the rule does not ask: whether gated BERT is better than no correction."""
+    for entry in results.get("comparisons", ()):
+        if (entry["regime"], entry["arm"], entry["against"]) == (
+            regime,
+            BERT_GATED.name,
+            NONE.name,
+        ):
+            low, high = (100 * end for end in entry["interval"])
+            outcome = "not settled"
+            if is_won(entry):
+                outcome = "it does help"
+            elif is_lost(entry):
+                outcome = "it harms"
+            return [
+                f"  - Beside no correction at all, {outcome}: {100 * entry['difference']:+.2f} "
+                f"points of WER ({low:+.2f} to {high:+.2f})."
+            ]
+    return []
 
 
 def _num_comparisons_missing(results: Mapping) -> int:
@@ -221,6 +244,11 @@ def _training(results: Mapping) -> str:
             "BERT and random init are trained alike but for the weights they begin with.\n"
         )
         lines += [f"- {_words(name)}: {_value(value)}" for name, value in correctors.items()]
+        if correctors.get("seeds") == 1:
+            lines.append(
+                "- One seed only: a pair of trainings takes about an hour of two CPU cores. How "
+                "much the seed matters is not known."
+            )
     chosen = [
         [regime_name, arm.name, _pairs(regime["arms"][arm.name]["settings"])]
         for regime_name, regime in results["regimes"].items()
@@ -275,6 +303,9 @@ def _limits(results: Mapping) -> str:
         "more; the answer is for the correctors described above.",
         "- **Known text.** What BERT was pre-trained on is not at hand and was not searched for "
         "the test lines. Had it held them, that would flatter BERT.",
+        "- **Random init, given time.** Encoder-decoders from random weights need far more pairs "
+        "before they copy a line at all; with this few the comparison says that BERT saves "
+        "training, not that it cannot be replaced.",
         "- **Other writing.** One data set, one language, single lines: other hands, periods or "
         "whole pages may answer otherwise.",
     ]

@@ -364,11 +364,11 @@ def run(options: argparse.Namespace) -> dict:
 def describe_correctors(options: argparse.Namespace) -> dict:
     """Size and training of the correctors, from the files that the training left."""
     config = AutoConfig.from_pretrained(options.bert[0])
-    states = [
-        json.loads(Path(folder, "trainer_state.json").read_text(encoding="utf-8"))
-        for folder in options.bert
-    ]
-    steps, batch_size = states[0]["global_step"], states[0]["train_batch_size"]
+    bert, random = (
+        [json.loads(Path(folder, "trainer_state.json").read_text("utf-8")) for folder in folders]
+        for folders in (options.bert, options.random)
+    )
+    steps, batch_size = bert[0]["global_step"], bert[0]["train_batch_size"]
     return {
         "bert": options.bert_name,
         "encoder_layers": config.encoder.num_hidden_layers,
@@ -378,7 +378,11 @@ def describe_correctors(options: argparse.Namespace) -> dict:
         "steps": steps,
         "batch_size": batch_size,
         "pairs_seen": steps * batch_size,
-        "seeds": len(states),
+        "seeds": len(bert),
+        "validation_cer_without_gate": {  # in BERT's spelling, without case
+            "BERT": [state["best_metric"] for state in bert],
+            "random init": [state["best_metric"] for state in random],
+        },
     }
 
 
