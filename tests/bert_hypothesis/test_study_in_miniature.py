@@ -74,7 +74,7 @@ def study(iam, tiny_model_dir, trained_corrector, masked_lm, tmp_path):
     return run
 
 
-def test_one_command_leaves_numbers_page_and_figure(study, tmp_path, capsys):
+def test_one_command_leaves_numbers_page_and_figure(study, masked_lm, tmp_path, capsys):
     assert study() == 0
     results = json.loads((tmp_path / "output" / "results.json").read_text())
     assert list(results["regimes"]) == [plan.LOW_NOISE, plan.HIGH_NOISE]
@@ -93,6 +93,10 @@ def test_one_command_leaves_numbers_page_and_figure(study, tmp_path, capsys):
     assert "IAM miniature" in page and "word_errors.png" in page
     assert (tmp_path / "output" / "word_errors.png").stat().st_size > 10_000
     assert capsys.readouterr().out.count("BERT helps: False") == 2
+
+    # The texts of other models are not taken for those of these.
+    assert study(bert=[masked_lm, masked_lm]) == 2
+    assert "holds the texts of other models" in capsys.readouterr().err
 
     # No line of IAM is in what is published.
     assert "Rain again" not in page + json.dumps(results)

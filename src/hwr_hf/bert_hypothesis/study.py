@@ -47,6 +47,7 @@ IAM_WEIGHT = 5.0  # of IAM's training text in the n-gram, which is the nearest t
 NGRAM_ORDER, NGRAM_MEGABYTES = 6, 10.0
 SUBSETS = ("validation", "test")
 RESULTS_FILE, PAGE_FILE = "results.json", "README.md"
+INPUTS_FILE = "inputs.json"  # what the texts in a folder of the run are made of
 
 DESCRIPTION = """\
 Test whether BERT helps handwriting recognition: two recognisers, thirteen arms, one verdict each.
@@ -214,6 +215,7 @@ def run_regime(name: str, options: argparse.Namespace) -> dict:
     model = options.strong if name == plan.LOW_NOISE else options.weak
     folder = Path(options.work_dir, name.replace(" ", "_"))
     folder.mkdir(parents=True, exist_ok=True)
+    check_inputs(folder, model, options)
     lines = load_iam(options.iam, unit="lines", split=options.split)
     readings = {
         subset: read_lines(model, lines[subset], folder / f"logits_{subset}.npz")
@@ -234,6 +236,26 @@ def run_regime(name: str, options: argparse.Namespace) -> dict:
         "validation_arms": measured(readings["validation"], texts, "validation"),
         "comparisons": compared(name, readings["test"], texts),
     }
+
+
+def check_inputs(folder: Path, model: str, options: argparse.Namespace) -> None:
+    """Notes what a folder's texts are made of, lest those of other models are taken for them.
+
+    Raises:
+        ValueError: The folder has texts that were made of something else.
+    """
+    models = {"recogniser": [model], "masked_lm": [options.masked_lm]}
+    models |= {"bert": options.bert, "random": options.random}
+    inputs = {name: [weights_sha256(place) for place in places] for name, places in models.items()}
+    inputs |= {"split": options.split, "text": [Path(path).name for path in options.text]}
+    path = folder / INPUTS_FILE
+    if not path.is_file():
+        path.write_text(json.dumps(inputs, indent=1), encoding="utf-8")
+    elif json.loads(path.read_text(encoding="utf-8")) != inputs:
+        raise ValueError(
+            f"{folder} holds the texts of other models or with other text. Give another "
+            "--work_dir, or delete this one."
+        )
 
 
 def describe_recogniser(name: str, model: str, readings: Mapping[str, Readings]) -> dict:
