@@ -303,6 +303,14 @@ def test_results_and_command_are_those_under_results():
     assert filled == README
 
 
+def test_the_word_errors_behind_the_gate_are_those_measured():
+    models = json.loads((ROOT / "results" / "gate.json").read_text())["models"]
+    text = " ".join(README.split())
+    for model in models:
+        assert f"from {100 * model['wer']:.1f} to {100 * model['corrected_wer']:.1f} %" in text
+        assert model["corrected_cer"] <= model["cer"]
+
+
 def test_the_word_errors_with_bert_are_those_measured():
     results = json.loads((ROOT / "results" / "bert_hypothesis" / "results.json").read_text())
     text = " ".join(README.split())

@@ -280,8 +280,9 @@ class BertCorrector:
         """What the model writes for each part; None where it found no end."""
         settings = copy.deepcopy(self.model.generation_config)
         settings.update(
-            max_length=None,
-            max_new_tokens=min(self._max_decoded, math.ceil(mask.shape[1] * GROWTH) + EXTRA),
+            max_new_tokens=None,
+            # With the id that it starts from.
+            max_length=1 + min(self._max_decoded, math.ceil(mask.shape[1] * GROWTH) + EXTRA),
             num_return_sequences=1,
             return_dict_in_generate=False,
         )
