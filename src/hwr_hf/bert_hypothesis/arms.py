@@ -20,7 +20,6 @@ from hwr_hf.bert_hypothesis.statistics import words_right
 from hwr_hf.correction.corrector import BertCorrector
 from hwr_hf.correction.edits import Correction, Edit, apply_edits
 from hwr_hf.correction.gate import GateSettings
-from hwr_hf.correction.gate_fitting import fit_gate
 from hwr_hf.correction.masked_lm import MaskedLmScorer
 from hwr_hf.correction.ranking import Candidate, best_candidate, fit_ranking
 from hwr_hf.metrics import edit_counts
@@ -170,11 +169,6 @@ def edits_of_wrong_words(proposed: Sequence[Correction], references: Sequence[st
         )
         for line, reference in zip(proposed, references, strict=True)
     ]
-
-
-def fitted_gate(validation: Readings, proposed: Sequence[Correction]) -> GateSettings:
-    """The gate with the lowest CER on the validation lines."""
-    return fit_gate(proposed, validation.references)
 
 
 def _is_right(recognised: str, edit: Edit, reference: str) -> bool:

@@ -20,13 +20,11 @@ class Arm:
     Attributes:
         name: As files, tables and figures call it.
         description: What it does, for the report.
-        is_trained: Trained by us with several seeds.
         is_oracle: Looks at the true text: a bound, not a method.
     """
 
     name: str
     description: str
-    is_trained: bool = False
     is_oracle: bool = False
 
 
@@ -35,14 +33,16 @@ BEAM = Arm("beam", "CTC prefix beam search without a language model")
 CHAR_NGRAM = Arm("character n-gram", "beam search fused with a character n-gram")
 LEXICON = Arm("lexicon", "beam search with a bonus for each word that the text knows")
 SYMSPELL = Arm("SymSpell", "each unknown word replaced by its most frequent neighbour")
-RANDOM = Arm("random init", "encoder-decoder trained from random weights, every edit taken", True)
-RANDOM_GATED = Arm("random init, gated", "the same, edits taken by the gate", True)
-BERT = Arm("BERT", "the same encoder-decoder begun from BERT, every edit taken", True)
-BERT_GATED = Arm("BERT, gated", "the same, edits taken by the gate", True)
+RANDOM = Arm("random init", "encoder-decoder trained from random weights, every edit taken")
+RANDOM_GATED = Arm("random init, gated", "the same, edits taken by the gate")
+BERT = Arm("BERT", "the same encoder-decoder begun from BERT, every edit taken")
+BERT_GATED = Arm("BERT, gated", "the same, edits taken by the gate")
 MASKED_LM = Arm("masked LM", "the beam's best texts ranked anew with BERT's pseudo-likelihood")
-BERT_AFTER_NGRAM = Arm("BERT after n-gram", "gated BERT on the text of the character n-gram", True)
+BERT_AFTER_NGRAM = Arm("BERT after n-gram", "gated BERT on the text of the character n-gram")
 ORACLE_DETECTOR = Arm(
-    "oracle: detector", "BERT's edits taken exactly where the text is wrong", True, is_oracle=True
+    "oracle: detector",
+    "BERT's edits taken exactly where the text is wrong, good or bad",
+    is_oracle=True,
 )
 ORACLE_NBEST = Arm("oracle: n-best", "the best of the beam's texts", is_oracle=True)
 

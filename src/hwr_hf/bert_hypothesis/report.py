@@ -246,8 +246,8 @@ def _training(results: Mapping) -> str:
         lines += [f"- {_words(name)}: {_value(value)}" for name, value in correctors.items()]
         if correctors.get("seeds") == 1:
             lines.append(
-                "- One seed only: a pair of trainings takes about an hour of two CPU cores. How "
-                "much the seed matters is not known."
+                "- One seed only, for want of computing time. How much the seed matters is not "
+                "known."
             )
     chosen = [
         [regime_name, arm.name, _pairs(regime["arms"][arm.name]["settings"])]
@@ -303,9 +303,9 @@ def _limits(results: Mapping) -> str:
         "more; the answer is for the correctors described above.",
         "- **Known text.** What BERT was pre-trained on is not at hand and was not searched for "
         "the test lines. Had it held them, that would flatter BERT.",
-        "- **Random init, given time.** Encoder-decoders from random weights need far more pairs "
-        "before they copy a line at all; with this few the comparison says that BERT saves "
-        "training, not that it cannot be replaced.",
+        "- **Random init, given time.** From random weights an encoder-decoder learns later to "
+        "copy a line. As long as its validation CER above is far over that of BERT, the comparison "
+        "says that BERT saves training, not that it cannot be replaced.",
         "- **Other writing.** One data set, one language, single lines: other hands, periods or "
         "whole pages may answer otherwise.",
     ]

@@ -35,6 +35,7 @@ from hwr_hf.bert_hypothesis.statistics import compare_arms, holm, measure_arm, v
 from hwr_hf.bert_hypothesis.text_overlap import text_overlap
 from hwr_hf.correction.corrector import BertCorrector
 from hwr_hf.correction.edits import Correction
+from hwr_hf.correction.gate_fitting import fit_gate
 from hwr_hf.correction.masked_lm import MaskedLmScorer
 from hwr_hf.correction.noise import ConfusionModel
 from hwr_hf.data.iam import load_iam
@@ -170,7 +171,7 @@ class Regime:
                     )
                     for subset in SUBSETS
                 }
-                gate = arms.fitted_gate(self.validation, proposed["validation"])
+                gate = fit_gate(proposed["validation"], self.validation.references)
                 logger.warning("%s: %s fitted %s", self.folder.name, gated.name, gate)
                 for arm, settings, read in (
                     (every, {}, lambda lines, _: arms.all_edits(lines)),
