@@ -9,6 +9,7 @@ import itertools
 import json
 import logging
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from hwr_hf.data.preparation import PreparedLines, fitting_lines, prepare_lines
 from hwr_hf.hub_trainer import HubTrainer, training_recipe
 from hwr_hf.learning_curve import draw_learning_curve
 from hwr_hf.metrics import make_compute_metrics
+from hwr_hf.pruning import prune
 from hwr_hf.resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
 from hwr_hf.resnet_bilstm.image_processing_resnet_bilstm import ResNetBiLstmImageProcessor
 from hwr_hf.resnet_bilstm.modeling_resnet_bilstm import ResNetBiLstmForCTC
@@ -58,7 +60,10 @@ class ModelArguments:
     )
     config_overrides: str | None = field(
         default=None,
-        metadata={"help": "Changes to the preset as JSON, e.g. '{\"num_lstm_layers\": 3}'."},
+        metadata={
+            "help": "Changes to the preset as JSON, e.g. '{\"num_lstm_layers\": 3}'. With --model: "
+            "smaller sizes, to which the model is pruned before it is trained on."
+        },
     )
 
 
@@ -228,25 +233,20 @@ def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiL
     Raises:
         ValueError: The preset is unknown or the overrides are not a JSON object.
     """
+    overrides = config_overrides(arguments)
     if arguments.model is not None:
         folder = DEFAULT_MODEL if arguments.model == "default" else arguments.model
         model = ResNetBiLstmForCTC.from_pretrained(folder, dtype=torch.float32)
         model.config.temperature = 1.0  # it was fitted to the weights of before
+        if overrides:
+            model = prune(
+                model, make_config(type(model.config), model.config.to_dict() | overrides)
+            )
         return model, ResNetBiLstmProcessor.from_pretrained(folder)
     presets = {"small": ResNetBiLstmConfig.small, "base": ResNetBiLstmConfig.base}
     if arguments.preset not in presets:
         raise ValueError(f"--preset {arguments.preset} is not known: use {' or '.join(presets)}.")
-    try:
-        overrides = dict(json.loads(arguments.config_overrides or "{}"))
-    except (ValueError, TypeError) as error:
-        raise ValueError(
-            f"--config_overrides {arguments.config_overrides} is no JSON object: give one such as "
-            "'{\"num_lstm_layers\": 3}'."
-        ) from error
-    try:
-        config = presets[arguments.preset](**overrides)
-    except StrictDataclassError as error:
-        raise ValueError(f"--config_overrides {arguments.config_overrides}: {error}") from error
+    config = make_config(presets[arguments.preset], overrides)
     tokenizer = ResNetBiLstmTokenizer()
     if config.vocab_size != len(tokenizer):
         raise ValueError(
@@ -255,6 +255,33 @@ def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiL
         )
     processor = ResNetBiLstmProcessor(ResNetBiLstmImageProcessor(), tokenizer)
     return ResNetBiLstmForCTC(config), processor
+
+
+def config_overrides(arguments: ModelArguments) -> dict:
+    """What `--config_overrides` says.
+
+    Raises:
+        ValueError: It is not a JSON object.
+    """
+    try:
+        return dict(json.loads(arguments.config_overrides or "{}"))
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"--config_overrides {arguments.config_overrides} is no JSON object: give one such as "
+            "'{\"num_lstm_layers\": 3}'."
+        ) from error
+
+
+def make_config(make: Callable[..., ResNetBiLstmConfig], sizes: dict) -> ResNetBiLstmConfig:
+    """A configuration of these sizes.
+
+    Raises:
+        ValueError: A size is not allowed.
+    """
+    try:
+        return make(**sizes)
+    except StrictDataclassError as error:
+        raise ValueError(f"--config_overrides: {error}") from error
 
 
 def fastest_memory_format(config: ResNetBiLstmConfig) -> torch.memory_format:
