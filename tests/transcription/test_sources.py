@@ -76,6 +76,14 @@ def test_parquet_of_bytes(tmp_path, pngs, pixels, as_folder):
     assert contents(path.parent if as_folder else path) == pixels
 
 
+def test_a_folder_of_tables_and_images_is_refused_with_one_of_each_named(tmp_path, pngs):
+    pyarrow.parquet.write_table(pyarrow.table({"scan": pngs}), tmp_path / "lines.parquet")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "0.png").write_bytes(pngs[0])
+    with pytest.raises(ValueError, match="Parquet files and images.*more/0.png"):
+        open_source(str(tmp_path))
+
+
 def dataset_of(pngs):
     rows = {"image": [{"bytes": png, "path": None} for png in pngs], "text": TEXTS}
     features = {"image": datasets.Image(), "text": datasets.Value("string")}

@@ -1,6 +1,7 @@
 """`hwr-hf transcribe`: the texts of `hwr-hf read`, for any number of images."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,7 +10,9 @@ import time
 import pytest
 from drawing import draw_text_line
 
+from hwr_hf import DEFAULT_MODEL
 from hwr_hf.cli import main
+from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import CharacterNgram
 
 
 @pytest.fixture
@@ -61,6 +64,33 @@ def test_the_same_command_goes_on_and_another_is_refused(lines, tmp_path, capsys
     assert main([*command, "--decoder", "beam"]) == 2
     assert "'greedy' and not 'beam'" in capsys.readouterr().err
     assert rows_in(tmp_path / "out")[1]["words"] is None
+
+
+@pytest.mark.parametrize("changed", ["config.json", "ngram.safetensors"])
+def test_it_does_not_go_on_with_a_changed_model_of_the_same_weights(
+    lines, tmp_path, capsys, changed
+):
+    model = shutil.copytree(DEFAULT_MODEL, tmp_path / "model")
+    command = ["transcribe", str(lines), "--output", str(tmp_path / "out"), "--no-words"]
+    command += ["--model", str(model), "--decoder", "beam"]
+    assert main(command) == 1
+    if changed == "config.json":
+        config = json.loads((model / changed).read_text())
+        (model / changed).write_text(json.dumps(config | {"temperature": 2.0}))
+    else:
+        ngram = CharacterNgram.load(model / changed)
+        ngram.settings |= {"lm_weight": 0.1}
+        ngram.save(model / changed)
+    assert main(command) == 2
+    assert "model_settings" in capsys.readouterr().err
+
+
+def test_it_reads_in_bfloat16_and_with_onnxruntime(lines, tmp_path):
+    for name, options in {"b": ["--dtype", "bfloat16"], "o": ["--backend", "onnx"]}.items():
+        output = tmp_path / name
+        assert main(["transcribe", str(lines), "--output", str(output), *options]) == 1
+        assert rows_in(output)[3]["text"] == "the morning post"
+        assert json.loads((output / "job.json").read_text())[options[0][2:]] == options[1]
 
 
 def test_the_command_killed_while_it_writes_goes_on(tmp_path, capsys):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from tqdm import tqdm
 
 from hwr_hf import DEFAULT_MODEL
-from hwr_hf.devices import checked_device
+from hwr_hf.devices import checked_device, slow_dtype_note
 from hwr_hf.transcription.job import Counts, transcribe
 from hwr_hf.transcription.parts import FORMATS, Parts
 from hwr_hf.transcription.reading import ReaderSettings, RowReader
@@ -40,6 +40,7 @@ exit code: 0 all images read; 1 some not read, which their rows say; 2 wrong cal
 examples:
   hwr-hf transcribe scans/ --output texts
   hwr-hf transcribe lines.tar --output texts --format parquet --decoder beam
+  hwr-hf transcribe scans/ --output texts --dtype bfloat16
   hwr-hf transcribe owner/lines --split test --output texts
   hwr-hf transcribe lines/ --output texts --engine ray --num-workers 8 --num-gpus-per-worker 1
 """
@@ -56,11 +57,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.model,
         arguments.decoder,
         arguments.words,
+        arguments.dtype,
+        arguments.backend,
         arguments.batch_size,
         arguments.device,
     )
     if arguments.engine == "local":  # the machines of a cluster have devices of their own
-        checked_device(arguments.device)
+        device = checked_device(arguments.device)
+        if note := slow_dtype_note(arguments.dtype, device):
+            print(note, file=sys.stderr)
     source = open_source(arguments.source, arguments.image_column, arguments.split)
     parts = Parts(
         arguments.output,
@@ -135,6 +140,19 @@ def _parser() -> argparse.ArgumentParser:
         action=argparse.BooleanOptionalAction,
         default=True,
         help="words with their scores and boxes in the rows",
+    )
+    add(
+        "--backend",
+        choices=("torch", "onnx"),
+        default="torch",
+        help="what computes the network; onnx needs hwr_hf[onnx] (%(default)s)",
+    )
+    add(
+        "--dtype",
+        choices=("float32", "bfloat16"),
+        default="float32",
+        help="to compute in; bfloat16 is faster where the CPU or GPU has it, and changes a text "
+        "now and then (%(default)s)",
     )
     add("--image-column", metavar="NAME", help="column of images, where a table has several")
     add("--split", default="train", help="of a data set with several (%(default)s)")

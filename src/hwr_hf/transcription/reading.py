@@ -11,14 +11,18 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import torch
 from PIL import Image
 from transformers import AutoConfig, pipeline
 
+from hwr_hf.onnx_export import ONNX_FILE
+from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import NGRAM_FILE
 from hwr_hf.transcription.sources import Item
 from hwr_hf.weights_files import weight_files
 
+SETTINGS_FILES = ("config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json")
 BATCHES_AT_ONCE = 4  # of decoded images; the pipeline makes batches of like width of them
 
 
@@ -30,6 +34,8 @@ class ReaderSettings:
         model: Folder or Hub id.
         decoder: `"greedy"` or `"beam"`.
         words: Whether rows hold the words with scores and boxes.
+        dtype: What the network computes in, `"float32"` or `"bfloat16"`.
+        backend: What computes it, `"torch"` or `"onnx"`.
         batch_size: Images at once; does not change what is read.
         device: `"cpu"`, `"cuda"`, ...; None lets the library choose.
     """
@@ -37,6 +43,8 @@ class ReaderSettings:
     model: str
     decoder: str = "greedy"
     words: bool = True
+    dtype: str = "float32"
+    backend: str = "torch"
     batch_size: int = 16
     device: str | None = None
 
@@ -46,8 +54,14 @@ class ReaderSettings:
         Raises:
             OSError: There is no such model.
         """
-        revision = model_revision(self.model)
-        return {"model": revision, "decoder": self.decoder, "words": self.words}
+        return {
+            "model": model_revision(self.model),
+            "model_settings": settings_revision(self.model, self.decoder, self.backend),
+            "decoder": self.decoder,
+            "words": self.words,
+            "dtype": self.dtype,
+            "backend": self.backend,
+        }
 
 
 class RowReader:
@@ -66,7 +80,8 @@ class RowReader:
             "image-to-text",
             model=settings.model,
             device=settings.device,
-            dtype=torch.float32,  # stored as float16, which a CPU computes slowly
+            backend=settings.backend,
+            dtype=getattr(torch, settings.dtype),
             decoder=settings.decoder,
             return_words=settings.words,
         )
@@ -135,11 +150,35 @@ def model_revision(model: str) -> str | None:
         OSError: There is no such model.
     """
     if os.path.isdir(model):
-        digest = hashlib.sha256()
-        for file in weight_files(model):
-            digest.update(file.read_bytes())
-        return digest.hexdigest()[:16]
+        return _digest(weight_files(model))
     return AutoConfig.from_pretrained(model)._commit_hash
+
+
+def settings_revision(model: str, decoder: str, backend: str) -> str | None:
+    """What tells apart two states of a folder with the same weights.
+
+    Args:
+        model: Folder or Hub id.
+        decoder: `"beam"` reads with the n-gram in the folder too.
+        backend: `"onnx"` reads with the graph in the folder, where there is one.
+
+    Returns:
+        Of a folder the start of the SHA-256 of the other files that it reads with; None for a Hub
+        model, whose commit stands for all of them.
+    """
+    if not os.path.isdir(model):
+        return None
+    names = list(SETTINGS_FILES)
+    names += [NGRAM_FILE] if decoder == "beam" else []
+    names += [ONNX_FILE] if backend == "onnx" else []
+    return _digest(path for name in names if (path := Path(model, name)).is_file())
+
+
+def _digest(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _reason(error: Exception) -> str:

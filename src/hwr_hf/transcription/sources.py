@@ -61,13 +61,14 @@ def open_source(source: str, image_column: str | None = None, split: str = "trai
 
     Raises:
         FileNotFoundError: There is no such file or folder.
-        ValueError: It is of no kind that images can be taken from.
+        ValueError: It is of no kind that images can be taken from, or of two kinds at once.
     """
     path = Path(source).expanduser()
     if path.is_dir():
         if any((path / name).is_file() for name in SAVED_DATASET_FILES):
             return Source(source, lambda: _saved_dataset_items(path, image_column, split))
         if _has_parquet(path):
+            _check_no_images(path)
             return Source(source, lambda: _parquet_items(path, image_column))
         return Source(source, lambda: _folder_items(path))
     if path.is_file():
@@ -121,6 +122,16 @@ def _archive_items(path: Path) -> Iterator[Item]:
 
 def _has_parquet(folder: Path) -> bool:
     return next(folder.rglob("*.parquet"), None) is not None
+
+
+def _check_no_images(folder: Path) -> None:
+    """Raises ValueError for a folder of tables with images between them: which are meant?"""
+    image = next(_folder_items(folder), None)
+    if image is not None:
+        raise ValueError(
+            f"{folder} holds Parquet files and images ({image.id}). Give a folder that holds only "
+            "the ones to read, or one file."
+        )
 
 
 def _parquet_items(path: Path, image_column: str | None) -> Iterator[Item]:
