@@ -80,7 +80,7 @@ def test_a_folder_of_tables_and_images_is_refused_with_one_of_each_named(tmp_pat
     pyarrow.parquet.write_table(pyarrow.table({"scan": pngs}), tmp_path / "lines.parquet")
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "0.png").write_bytes(pngs[0])
-    with pytest.raises(ValueError, match="Parquet files and images.*more/0.png"):
+    with pytest.raises(ValueError, match=r"Parquet files and images.*more/0.png"):
         open_source(str(tmp_path))
 
 

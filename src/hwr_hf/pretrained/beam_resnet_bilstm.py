@@ -24,7 +24,6 @@ import torch
 from .ctc_resnet_bilstm import line_log_probabilities
 from .ngram_resnet_bilstm import NGRAM_FILE, CharacterNgram, find_ngram
 
-CERTAIN = 0.9999  # a frame this surely blank separates letters and does nothing else
 WITHOUT_NGRAM = {"lm_weight": 0.0, "length_bonus": 0.0, "word_bonus": 0.0}
 
 
@@ -148,15 +147,18 @@ class BeamSearchDecoder:
         candidates = probabilities > settings.min_probability  # (frames, vocab_size)
         candidates[np.arange(len(candidates)), probabilities.argmax(axis=1)] = True
         candidates[:, blank_id] = False
+        labels = [[] for _ in probabilities]
+        for frame, id_ in zip(*candidates.nonzero(), strict=True):
+            labels[frame].append(int(id_))
         for frame, row in enumerate(probabilities.tolist()):
-            blank = blanks[frame]
-            if blank >= CERTAIN:
+            ids = labels[frame]
+            if ids:
+                beam, best = self._advance(beam, row, blanks[frame], ids)
+            else:  # a blank for all: it separates letters and does nothing else
+                best = blanks[frame]
                 for prefix in beam:
                     prefix.ends_blank += prefix.ends_label
                     prefix.ends_label = 0.0
-                continue
-            ids = np.flatnonzero(candidates[frame]).tolist()
-            beam, best = self._advance(beam, row, blank, ids)
             log_scale += math.log(best)
         return beam, log_scale
 
