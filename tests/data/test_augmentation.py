@@ -16,6 +16,7 @@ NOTHING = dict(
     noise=0,
     binarize=0,
     background=0,
+    page=0,
 )
 LINE = np.asarray(draw_text_line("a quiet house by the lake").resize((480, 48)))
 
@@ -103,3 +104,13 @@ def test_half_the_strength_is_half_of_every_size_but_the_elastic_floor():
 def test_no_strength_is_refused():
     with pytest.raises(ValueError, match=r"strength=0 is not allowed"):
         Augmentation().scaled(0)
+
+
+def test_a_page_puts_rules_or_shadows_behind_the_same_writing():
+    change = Augmentation(**NOTHING | {"page": 1})
+    ink = LINE < 60
+    changed = [change(LINE, np.random.default_rng(seed)).astype(int) for seed in range(20)]
+    assert all(line.shape == LINE.shape for line in changed)
+    # Writing stays darker than what is behind it, and some pages are no longer white.
+    assert all(line[ink].mean() < line[~ink].mean() - 30 for line in changed)
+    assert any(np.median(line) < 250 for line in changed)

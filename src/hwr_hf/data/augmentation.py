@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageFilter
 
-PAPER = 255
+from .paper import PAPER, Paper
+
+PAGE = Paper(clean=0)
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Augmentation:
         noise: Standard deviation of pixel noise in grey levels.
         binarize: Probability of black and white in place of grey.
         background: Probability of a uniformly grey paper.
+        page: Probability of a page with rules, stains, shadows or blur, see `Paper`.
 
     Raises:
         ValueError: `elastic` lies between 0 and 1 pixel.
@@ -49,6 +52,7 @@ class Augmentation:
     noise: float = 10.0
     binarize: float = 0.15
     background: float = 0.1
+    page: float = 0.15
 
     def __post_init__(self):
         if 0 < self.elastic < 1:
@@ -65,7 +69,7 @@ class Augmentation:
         if strength <= 0:
             raise ValueError(f"strength={strength} is not allowed: use a number above 0.")
         proportional = (
-            "shear rotation scale_x scale_y stroke_width brightness noise binarize background"
+            "shear rotation scale_x scale_y stroke_width brightness noise binarize background page"
         )
         return replace(
             self,
@@ -78,7 +82,8 @@ class Augmentation:
         """A changed copy of `image`."""
         line = self._change_strokes(Image.fromarray(image), rng)
         line = self._change_shape(line, rng)
-        return self._change_tones(np.asarray(line, dtype=np.float32), rng)
+        line = self._change_tones(np.asarray(line, dtype=np.float32), rng)
+        return PAGE(line, rng) if rng.random() < self.page else line
 
     def _change_shape(self, line: Image.Image, rng: np.random.Generator) -> Image.Image:
         shear = rng.uniform(-self.shear, self.shear)
