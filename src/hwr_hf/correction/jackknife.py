@@ -14,18 +14,17 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import datasets
-from transformers import HfArgumentParser
 
 from hwr_hf.correction.noise import ConfusionModel
 from hwr_hf.data.iam import load_iam
 from hwr_hf.evaluation import evaluate_model
 from hwr_hf.training import ModelArguments, RecognitionTrainingArguments, train
 from hwr_hf.training_data import DataArguments, part_at_fold
+from hwr_hf.training_script import run_script
 
 LINES_FILE, VALIDATION_FILE = "lines.jsonl", "validation.jsonl"
 CONFUSIONS_FILE = "confusions.json"
@@ -119,18 +118,15 @@ def load_lines(path: str | Path) -> list[dict[str, str]]:
 
 def main(argv: list[str] | None = None) -> int:
     """`scripts/jackknife.py`: takes the arguments of `hwr-hf train`, returns the exit code."""
-    parser = HfArgumentParser(
+    return run_script(
+        jackknife,
+        "jackknife",
         (DataArguments, ModelArguments, RecognitionTrainingArguments),
-        prog="jackknife",
-        description="Train a recogniser for each fold of IAM's training writers on all the others, "
-        "and write what it reads in the fold: lines.jsonl, validation.jsonl and confusions.json in "
+        "Train a recogniser for each fold of IAM's training writers on all the others, and write "
+        "what it reads in the fold: lines.jsonl, validation.jsonl and confusions.json in "
         "--output_dir, to train a corrector with. All options are those of hwr-hf train. Started "
         "again, it goes on.",
+        argv,
+        num_folds=2,
+        output_dir="runs/jackknife",
     )
-    parser.set_defaults(num_folds=2, output_dir="runs/jackknife")
-    try:
-        jackknife(*parser.parse_args_into_dataclasses(argv))
-    except (ValueError, OSError) as error:
-        print(f"jackknife: error: {error}", file=sys.stderr)
-        return 2
-    return 0

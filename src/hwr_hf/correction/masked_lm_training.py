@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import logging
 import math
-import sys
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,11 +25,9 @@ from torch.nn import functional as F
 from transformers import (
     AutoTokenizer,
     DataCollatorForTokenClassification,
-    HfArgumentParser,
     PreTrainedTokenizerBase,
     Trainer,
     TrainingArguments,
-    set_seed,
 )
 from transformers.modeling_outputs import MaskedLMOutput
 
@@ -43,7 +40,7 @@ from hwr_hf.correction.masked_lm import (
 )
 from hwr_hf.correction.pairs import IGNORED
 from hwr_hf.data.corpus import TextLines
-from hwr_hf.training import last_complete_checkpoint
+from hwr_hf.training_script import run_script, train_to_end
 
 MASKED_SHARE = 0.15
 
@@ -256,26 +253,17 @@ def train(
     Raises:
         ValueError, OSError: The arguments or the files do not fit; the message says how.
     """
-    set_seed(args.seed)
-    trainer = make_trainer(text, masked_lm, args)
-    trainer.train(resume_from_checkpoint=last_complete_checkpoint(args.output_dir))
-    trainer.save_model()
-    trainer.save_state()
-    return trainer
+    return train_to_end(make_trainer, text, masked_lm, args)
 
 
 def main(argv: list[str] | None = None) -> int:
     """`scripts/train_masked_lm.py`: parses the arguments, trains, returns the exit code."""
-    parser = HfArgumentParser(
+    return run_script(
+        train,
+        "train_masked_lm",
         (TextArguments, MaskedLmArguments, MaskedLmTrainingArguments),
-        prog="train_masked_lm",
-        description="Train a BERT as a masked language model on line-sized pieces of text, to rank "
-        "what a recogniser reads. On a CPU give --use_cpu, and --bf16 where it has AVX512-BF16 or "
-        "AMX. Started again with the same --output_dir, it goes on where it stopped.",
+        "Train a BERT as a masked language model on line-sized pieces of text, to rank what a "
+        "recogniser reads. On a CPU give --use_cpu, and --bf16 where it has AVX512-BF16 or AMX. "
+        "Started again with the same --output_dir, it goes on where it stopped.",
+        argv,
     )
-    try:
-        train(*parser.parse_args_into_dataclasses(argv))
-    except (ValueError, OSError) as error:
-        print(f"train_masked_lm: error: {error}", file=sys.stderr)
-        return 2
-    return 0

@@ -9,7 +9,6 @@ A BERT on both sides, the decoder with new cross-attention, is the `BERT2BERT` o
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -21,11 +20,9 @@ from transformers import (
     BertLMHeadModel,
     EncoderDecoderModel,
     GenerationConfig,
-    HfArgumentParser,
     PreTrainedTokenizerBase,
     Seq2SeqTrainer,
     Seq2SeqTrainingArguments,
-    set_seed,
 )
 
 from hwr_hf.correction.jackknife import load_lines
@@ -34,7 +31,7 @@ from hwr_hf.correction.pairs import IGNORED, NoisyPairs, PairCollator, pairs_of_
 from hwr_hf.correction.vocabulary import frequent_pieces, trim_model, trim_tokenizer
 from hwr_hf.data.corpus import TextLines
 from hwr_hf.metrics import edit_counts
-from hwr_hf.training import last_complete_checkpoint
+from hwr_hf.training_script import run_script, train_to_end
 
 MAX_LENGTH = 128  # tokens of a line; IAM's have about 15
 PIECES_COUNTED = 50_000  # lines of --text that tell which word pieces are frequent
@@ -254,25 +251,16 @@ def train(
     Raises:
         ValueError, OSError: The arguments or the files do not fit; the message says how.
     """
-    set_seed(args.seed)
-    trainer = make_trainer(pairs, corrector, args)
-    trainer.train(resume_from_checkpoint=last_complete_checkpoint(args.output_dir))
-    trainer.save_model()
-    trainer.save_state()
-    return trainer
+    return train_to_end(make_trainer, pairs, corrector, args)
 
 
 def main(argv: list[str] | None = None) -> int:
     """`scripts/train_corrector.py`: parses the arguments, trains, returns the exit code."""
-    parser = HfArgumentParser(
+    return run_script(
+        train,
+        "train_corrector",
         (PairArguments, CorrectorArguments, CorrectionTrainingArguments),
-        prog="train_corrector",
-        description="Train a BERT encoder-decoder on recognised lines and noisy text. Started "
-        "again with the same --output_dir, it goes on where it stopped.",
+        "Train a BERT encoder-decoder on recognised lines and noisy text. Started again with the "
+        "same --output_dir, it goes on where it stopped.",
+        argv,
     )
-    try:
-        train(*parser.parse_args_into_dataclasses(argv))
-    except (ValueError, OSError) as error:
-        print(f"train_corrector: error: {error}", file=sys.stderr)
-        return 2
-    return 0
