@@ -164,27 +164,32 @@ class Regime:
         if not all(self._path(arm).is_file() for arm in wanted):
             texts = {arm: ArmTexts([], [], []) for arm in wanted}
             for folder in folders:
-                corrector = BertCorrector.from_pretrained(folder)
-                proposed = {
-                    subset: arms.corrections(
-                        getattr(self, subset), getattr(before, subset)[0], corrector
-                    )
-                    for subset in SUBSETS
-                }
+                proposed = self._proposed(BertCorrector.from_pretrained(folder), before)
                 gate = fit_gate(proposed["validation"], self.validation.references)
                 logger.warning("%s: %s fitted %s", self.folder.name, gated.name, gate)
-                for arm, settings, read in (
-                    (every, {}, lambda lines, _: arms.all_edits(lines)),
-                    (gated, asdict(gate), lambda lines, _, g=gate: arms.gated_edits(lines, g)),
-                    (oracle, {}, arms.edits_of_wrong_words),
-                ):
-                    if arm is not None:
-                        _add_seed(texts[arm], settings, self._read(read, proposed))
+                ways = {
+                    every: ({}, lambda lines, _: arms.all_edits(lines)),
+                    gated: (
+                        asdict(gate),
+                        lambda lines, _, gate=gate: arms.gated_edits(lines, gate),
+                    ),
+                    oracle: ({}, arms.edits_of_wrong_words),
+                }
+                for arm in wanted:
+                    settings, read = ways[arm]
+                    _add_seed(texts[arm], settings, self._read(read, proposed))
             for arm, of_arm in texts.items():
                 self._keep(arm, of_arm)
         return {
             arm.name: ArmTexts(**json.loads(self._path(arm).read_text(encoding="utf-8")))
             for arm in wanted
+        }
+
+    def _proposed(self, corrector: BertCorrector, before: ArmTexts) -> dict[str, list[Correction]]:
+        """What a corrector would change in what was read before it, by subset."""
+        return {
+            subset: arms.corrections(getattr(self, subset), getattr(before, subset)[0], corrector)
+            for subset in SUBSETS
         }
 
     def _read(self, read, proposed: Mapping[str, list[Correction]]) -> dict[str, list[str]]:
