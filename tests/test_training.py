@@ -145,7 +145,7 @@ def test_texts_too_long_are_left_out_when_asked(make_iam, train, caplog):
     ("arguments", "message"),
     [
         pytest.param(["--units", "lines"], "give one repeat for each unit", id="repeats"),
-        pytest.param(["--preset", "huge"], "use small or base", id="preset"),
+        pytest.param(["--preset", "huge"], "use small, medium, base", id="preset"),
         pytest.param(["--config_overrides", "x"], "no JSON object", id="overrides"),
         pytest.param(["--config_overrides", '{"dropout": 2.0}'], "dropout=2.0", id="field"),
         pytest.param(["--config_overrides", '{"vocab_size": 60}'], "vocab_size=60", id="vocab"),

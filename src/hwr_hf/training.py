@@ -41,6 +41,8 @@ from hwr_hf.resnet_bilstm.tokenization_resnet_bilstm import ResNetBiLstmTokenize
 from hwr_hf.training_data import DataArguments, load_sources
 from hwr_hf.weight_averaging import WeightAveragingTrainer
 
+PRESETS = ("small", "medium", "base")
+
 logger = logging.getLogger(__name__)
 
 
@@ -56,7 +58,8 @@ class ModelArguments:
         },
     )
     preset: str = field(
-        default="small", metadata={"help": "Size when training from scratch: small or base."}
+        default="small",
+        metadata={"help": "Size when training from scratch: small, medium or base."},
     )
     config_overrides: str | None = field(
         default=None,
@@ -243,10 +246,9 @@ def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiL
                 model, make_config(type(model.config), model.config.to_dict() | overrides)
             )
         return model, ResNetBiLstmProcessor.from_pretrained(folder)
-    presets = {"small": ResNetBiLstmConfig.small, "base": ResNetBiLstmConfig.base}
-    if arguments.preset not in presets:
-        raise ValueError(f"--preset {arguments.preset} is not known: use {' or '.join(presets)}.")
-    config = make_config(presets[arguments.preset], overrides)
+    if arguments.preset not in PRESETS:
+        raise ValueError(f"--preset {arguments.preset} is not known: use {', '.join(PRESETS)}.")
+    config = make_config(getattr(ResNetBiLstmConfig, arguments.preset), overrides)
     tokenizer = ResNetBiLstmTokenizer()
     if config.vocab_size != len(tokenizer):
         raise ValueError(

@@ -34,7 +34,7 @@ def test_a_wrong_value_is_named_with_its_field(field, value):
     assert "use " in str(error.value)
 
 
-@pytest.mark.parametrize("preset", ["small", "base", "paper"])
+@pytest.mark.parametrize("preset", ["small", "medium", "base", "paper"])
 def test_presets_survive_saving(preset, tmp_path):
     config = getattr(ResNetBiLstmConfig, preset)()
     config.save_pretrained(tmp_path)

@@ -83,7 +83,7 @@ class Budget:
     def config(self, network: Network) -> ResNetBiLstmConfig:
         """The sizes of a network."""
         if network.keeps_width:
-            return ResNetBiLstmConfig.small(**self.default_sizes)
+            return ResNetBiLstmConfig.medium(**self.default_sizes)
         return ResNetBiLstmConfig.paper(**self.paper_sizes)
 
 
