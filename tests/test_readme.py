@@ -146,6 +146,23 @@ def test_the_memory_of_a_transcription_is_that_measured():
     ]
 
 
+def test_the_memory_of_a_training_step_is_that_measured():
+    rows = json.loads((ROOT / "results" / "training_memory.json").read_text())["rows"]
+    peaks = {
+        precision: [
+            f"{row['peak_gib']:.1f}"
+            for row in rows
+            if (row["batch_columns"], row["precision"], row["checkpointing"])
+            == (10240, precision, False)
+        ]
+        for precision in ("float32", "bfloat16")
+    }
+    small, medium, base = peaks["float32"]
+    text = " ".join(README.split())
+    assert f"take {small} GiB with the preset `small`, {medium} with `medium`, {base} with" in text
+    assert f"and {', '.join(peaks['bfloat16'])} with `--bf16`" in text
+
+
 def test_help_teaches(capsys):
     assert ["hwr-hf", "--help"] in commands()
     with pytest.raises(SystemExit) as stop:
