@@ -93,6 +93,7 @@ def test_the_larger_model_stays_as_it_was(larger, images):
         ({"num_lstm_layers": 3}, "num_lstm_layers"),
         ({"stage_strides": [[1, 1], [2, 2], [2, 2]]}, "stage_strides"),
         ({"vocab_size": 8}, "vocab_size"),
+        ({"stem_channels": 4}, "layer1 .* Shrink stem_channels and hidden_sizes alike"),
         ({"hidden_sizes": [6, 8], "depths": [2, 1], "stage_strides": [[1, 1], [2, 2]]}, "stages"),
     ],
 )

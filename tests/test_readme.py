@@ -27,10 +27,8 @@ from hwr_hf.transcription.ray_engine import RayOptions
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-TINY_RUN = [
-    *["--config_overrides", '{"hidden_sizes": [8, 8, 8], "depths": [1, 1, 1]}', "--use_cpu"],
-    *["--max_steps", "2", "--eval_steps", "2", "--save_steps", "2", "--on_too_long", "skip"],
-]
+SHORT_RUN = "--use_cpu --max_steps 2 --eval_steps 2 --save_steps 2 --on_too_long skip".split()
+TINY_RUN = ["--config_overrides", '{"hidden_sizes": [8, 8, 8], "depths": [1, 1, 1]}', *SHORT_RUN]
 
 
 def blocks(language):
@@ -233,7 +231,7 @@ def test_ones_own_handwriting_is_packed_trained_on_and_evaluated(tmp_path, monke
     assert [command[1] for command in own] == ["dataset", "train", "evaluate"]
     extras = {
         "dataset": [],
-        "train": TINY_RUN,
+        "train": SHORT_RUN,
         "evaluate": ["--worst-lines", str(tmp_path / "worst.html")],
     }
     for command in own:

@@ -125,6 +125,22 @@ def test_training_goes_on_from_a_saved_model(make_iam, train, tiny_model_dir, tm
     assert AutoModelForCTC.from_pretrained(tmp_path / "run").config.lstm_hidden_size == 16
 
 
+def test_training_goes_on_from_what_is_cut_out_of_a_saved_model(
+    make_iam, train, tiny_model_dir, tmp_path
+):
+    smaller = ["--config_overrides", '{"lstm_hidden_size": 12}']
+    assert train(make_iam(), "--model", str(tiny_model_dir), *smaller) == 0
+    assert AutoModelForCTC.from_pretrained(tmp_path / "run").config.lstm_hidden_size == 12
+
+
+def test_a_larger_network_cannot_be_cut_out_of_a_saved_model(
+    make_iam, train, tiny_model_dir, capsys
+):
+    larger = ["--config_overrides", '{"lstm_hidden_size": 32}']
+    assert train(make_iam(), "--model", str(tiny_model_dir), *larger) == 2
+    assert "lstm_hidden_size is 16 in the model, and 32" in capsys.readouterr().err
+
+
 def test_a_text_too_long_for_its_image_is_named_before_training(make_iam, train, tmp_path, capsys):
     iam = make_iam(damage={"a01-003-00": png_bytes("T")})
     assert train(iam) == 2

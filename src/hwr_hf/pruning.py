@@ -37,6 +37,7 @@ def prune(model: ResNetBiLstmForCTC, config: ResNetBiLstmConfig) -> ResNetBiLstm
     """
     check_sizes(model.config, config)
     pruned = ResNetBiLstmForCTC(config)
+    _check_shortcuts(model, pruned)
     with torch.no_grad():
         kept = _copy_backbone(model, pruned)
         _copy_head(model, pruned, kept)
@@ -66,6 +67,20 @@ def check_sizes(larger: ResNetBiLstmConfig, smaller: ResNetBiLstmConfig) -> None
             raise ValueError(
                 f"{name} is {old} in the model, and {new} cannot be cut out of it. Give at most "
                 f"{old}, or train from scratch."
+            )
+
+
+def _check_shortcuts(model: ResNetBiLstmForCTC, pruned: ResNetBiLstmForCTC) -> None:
+    """Raises ValueError where one network convolves what a stage adds and the other does not."""
+    old, new = model.model.backbone, pruned.model.backbone
+    for name in old.stage_names:
+        blocks = old.get_submodule(name)[0], new.get_submodule(name)[0]
+        if (blocks[0].downsample is None) != (blocks[1].downsample is None):
+            raise ValueError(
+                f"In {name} the channels before the stage and in it are equal in one of the "
+                f"networks only: {model.config.stem_channels}, {model.config.hidden_sizes} in the "
+                f"model, {pruned.config.stem_channels}, {pruned.config.hidden_sizes} in what is to "
+                "be cut out of it. Shrink stem_channels and hidden_sizes alike."
             )
 
 
