@@ -36,4 +36,5 @@ if __name__ == "__main__":
         "rows": try_limits(reader, files, Path(arguments.model) / IMAGE_FOLDER),
     }
     text = json.dumps(report, indent=2, ensure_ascii=False)
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(text + "\n", encoding="utf-8")
