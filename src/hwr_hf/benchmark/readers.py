@@ -140,12 +140,18 @@ def rapidocr(num_threads: int) -> Read:
     return read
 
 
+NARROW = {"beam_width": 8, "min_probability": 0.003}
 # name: (function of this module, its options, precision); `model` is added to ours
 READERS = {
     "ours": ("ours", {"dtype": "float32"}, "float32"),
     "ours, bfloat16": ("ours", {"dtype": "bfloat16"}, "bfloat16"),
     "ours, beam": ("ours", {"dtype": "float32", "decoder": "beam"}, "float32"),
     "ours, beam, bfloat16": ("ours", {"dtype": "bfloat16", "decoder": "beam"}, "bfloat16"),
+    "ours, narrow beam, bfloat16": (
+        "ours",
+        {"dtype": "bfloat16", "decoder": "beam"} | NARROW,
+        "bfloat16",
+    ),
     "ours, onnx": ("ours", {"backend": "onnx"}, "float32"),
     "ours, onnx int8": ("ours", {"backend": "onnx"}, "int8"),
     "TrOCR-small": ("trocr", {"size": "small", "dtype": torch.float32}, "float32"),

@@ -30,7 +30,7 @@ RATIOS = {
     "ours / TrOCR-small, float32": ("ours", "TrOCR-small"),
     "ours / TrOCR-small, bfloat16": ("ours, bfloat16", "TrOCR-small, bfloat16"),
     "ours, bfloat16 / RapidOCR": ("ours, bfloat16", "RapidOCR"),
-    "ours, beam, bfloat16 / RapidOCR": ("ours, beam, bfloat16", "RapidOCR"),
+    "ours, narrow beam, bfloat16 / RapidOCR": ("ours, narrow beam, bfloat16", "RapidOCR"),
 }
 NUM_PROFILED = 64  # lines
 
