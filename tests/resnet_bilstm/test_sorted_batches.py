@@ -46,12 +46,12 @@ def test_batches_hold_lines_of_like_width():
 @pytest.mark.parametrize(
     ("widths", "expected"),
     [
-        pytest.param([448, 320, 400], [[448, 400, 320]], id="narrow-enough"),
-        pytest.param([640, 600, 64, 64], [[640, 600], [64, 64]], id="two-wide-ones-fill-it"),
+        pytest.param([352, 300, 320], [[352, 320, 300]], id="narrow-enough"),
+        pytest.param([500, 460, 64, 64], [[500, 460], [64, 64]], id="two-wide-ones-fill-it"),
         pytest.param([9000, 64], [[9000], [64]], id="one-is-read-however-wide"),
     ],
 )
-def test_the_columns_of_a_batch_of_three_are_bounded_by_three_times_448(widths, expected):
+def test_the_columns_of_a_batch_of_three_are_bounded_by_three_times_352(widths, expected):
     rows = [{"pixel_mask": torch.ones(1, width)} for width in widths]
     batches = rows_of_like_width(rows, 3)
     assert [[widths[row] for row in batch] for batch in batches] == expected
@@ -68,6 +68,25 @@ def test_the_lines_of_a_batch_are_shared_among_the_threads(num_lines, expected):
     few_lines = [line for line, _ in zip(lines(), range(num_lines), strict=False)]
     list(read_in_batches(few_lines, read_batch, batch_size=16, num_threads=2))
     assert sorted(sizes, reverse=True) == expected
+
+
+@pytest.mark.parametrize(("num_threads", "expected"), [(1, 3), (2, 1)])
+def test_beside_reading_threads_the_lines_are_prepared_with_one_thread(num_threads, expected):
+    seen = []
+
+    def prepared():
+        for line in lines():
+            seen.append(torch.get_num_threads())
+            yield line
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        list(read_in_batches(prepared(), echo, 4, num_threads))
+        assert set(seen) == {expected}
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_batches_are_read_at_the_same_time():

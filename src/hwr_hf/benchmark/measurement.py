@@ -109,7 +109,7 @@ def _measure_here(started, name, lines, num_threads, models, max_seconds) -> Mea
     median = float(np.median(latencies))
     # A batch takes at most as long as its lines one by one.
     count = min(len(lines), max(BATCH_SIZE, int(max_seconds / median)))
-    # oneDNN prepares itself for every shape of a batch the first time; of many lines that is little.
+    # oneDNN prepares itself for every shape of a batch the first time, which many lines share.
     for warm_up in (count, BATCH_SIZE):
         if warm_up * median < max_seconds / 2:
             read(lines[:warm_up])

@@ -14,8 +14,8 @@ from itertools import islice
 import torch
 from torch.nn import functional as F
 
-BATCHES_AHEAD = 8  # more would save little padding and keep more lines in memory
-COLUMNS_PER_LINE = 448  # most of a batch, on average: its feature maps take 9 MB a line
+BATCHES_AHEAD = 4  # more would save little padding and keep more lines in memory
+COLUMNS_PER_LINE = 352  # most of a batch, on average: a line's feature maps take some 5 MB
 
 
 def read_in_batches(
@@ -32,8 +32,8 @@ def read_in_batches(
         read_batch: From the inputs of a batch to its outputs, batch axis first.
         batch_size: Most lines read at once, those of all threads together: memory does not grow
             with the number of threads.
-        num_threads: Batches read at once, each with one of PyTorch's threads; with 1 PyTorch
-            spreads a batch over all of its own.
+        num_threads: Batches read at once, each with one of PyTorch's threads, and until the last
+            output the calling thread has one too; with 1 PyTorch spreads a batch over all of its own.
     """
 
     def read_rows(window: list[dict[str, torch.Tensor]], rows: list[int]):
@@ -42,6 +42,8 @@ def read_in_batches(
     lines = iter(lines)
     torch_threads = torch.get_num_threads()
     limit = (torch.set_num_threads, (1,)) if num_threads > 1 else (None, ())
+    if num_threads > 1:  # else what waits for work of this thread's own takes it from the readers
+        torch.set_num_threads(1)
     with ThreadPoolExecutor(num_threads, "read", *limit) as pool:
         running: deque[list[tuple[list[int], Future]]] = deque()
         try:
