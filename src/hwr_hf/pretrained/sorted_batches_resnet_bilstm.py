@@ -33,7 +33,8 @@ def read_in_batches(
         batch_size: Most lines read at once, those of all threads together: memory does not grow
             with the number of threads.
         num_threads: Batches read at once, each with one of PyTorch's threads, and until the last
-            output the calling thread has one too; with 1 PyTorch spreads a batch over all of its own.
+            output the calling thread has one too; with 1 PyTorch spreads a batch over all of its
+            own.
     """
 
     def read_rows(window: list[dict[str, torch.Tensor]], rows: list[int]):
