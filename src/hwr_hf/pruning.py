@@ -21,7 +21,6 @@ MUST_AGREE = (
 )  # fmt: skip
 MUST_NOT_GROW = (
     "stem_channels", "hidden_sizes", "depths", "lstm_hidden_size", "num_lstm_layers",
-    "ctc_shortcut_weight",
 )  # fmt: skip
 
 
@@ -60,14 +59,15 @@ def check_sizes(larger: ResNetBiLstmConfig, smaller: ResNetBiLstmConfig) -> None
             )
     for name in MUST_NOT_GROW:
         old, new = getattr(larger, name), getattr(smaller, name)
-        grows = any(map(int.__gt__, new, old)) if isinstance(old, list) else new > old
-        if name == "ctc_shortcut_weight":
-            grows = new > 0 and old == 0  # there is a head or there is none
-        if grows:
+        if any(map(int.__gt__, new, old)) if isinstance(old, list) else new > old:
             raise ValueError(
                 f"{name} is {old} in the model, and {new} cannot be cut out of it. Give at most "
                 f"{old}, or train from scratch."
             )
+    if smaller.ctc_shortcut_weight > 0 and larger.ctc_shortcut_weight == 0:
+        raise ValueError(
+            "The model has no CTC shortcut head to keep: set ctc_shortcut_weight to 0."
+        )
 
 
 def _check_shortcuts(model: ResNetBiLstmForCTC, pruned: ResNetBiLstmForCTC) -> None:
@@ -89,8 +89,7 @@ def _copy_backbone(model: ResNetBiLstmForCTC, pruned: ResNetBiLstmForCTC) -> tor
     old, new = model.model.backbone, pruned.model.backbone
     stages = [list(old.get_submodule(name)) for name in old.stage_names]
     new_stages = [list(new.get_submodule(name)) for name in new.stage_names]
-    after_last = [model.model.bilstm[0].forward_lstm.weight_ih_l0]
-    after_last += [model.model.bilstm[0].backward_lstm.weight_ih_l0]
+    after_last = _input_weights(model.model.bilstm[0])
     kept = None  # channels of the feature maps that the next stage reads
     for number, (blocks, new_blocks) in enumerate(zip(stages, new_stages, strict=True)):
         blocks = blocks[: len(new_blocks)]
