@@ -185,7 +185,7 @@ BOLD_WORD = np.minimum(WORD, np.roll(WORD, 2, axis=1))
     [
         pytest.param(np.array(LINE), id="line"),
         pytest.param(np.array(draw_text_line("go", margin=0)), id="tight-word"),
-        pytest.param(np.array(draw_text_line(".", margin=0)), id="full-stop"),
+        pytest.param(np.array(draw_text_line(".", font_size=80, margin=0)), id="full-stop"),
         pytest.param(np.array(draw_text_line("grey", ink=60, paper=170)), id="grey-paper"),
         pytest.param(np.array(draw_text_line("faint", ink=190, paper=230)), id="faint-ink"),
         pytest.param(np.array(draw_text_line("dim", ink=10, paper=90)), id="dim-light"),
@@ -201,6 +201,14 @@ def test_polarity(image):
 
 def test_bold_word_of_the_polarity_test_is_nearly_half_ink():
     assert (BOLD_WORD < 128).mean() > 0.45
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (5, 8)], ids=str)
+def test_a_dot_without_paper_around_it_is_no_light_writing(size):
+    dot = np.full(size, 90, np.uint8)
+    dot[0, 0] = 200
+    assert not is_light_on_dark(dot)
+    assert is_light_on_dark(np.zeros((9, 40), np.uint8))
 
 
 # Ink
@@ -401,12 +409,19 @@ def test_prepared_line_may_be_stretched_to_a_given_width():
     [pytest.param(5, 10, id="5x5-doubles"), pytest.param(8, 16, id="8x8-doubles")],
 )
 def test_a_tightly_cropped_full_stop_stays_a_dot(size, ink_rows):
-    line, _ = prepare_line(np.zeros((size, size), np.uint8) + np.uint8(20))
-    assert line.shape == (48, MIN_WIDTH)  # one level of grey: an empty page
     dot = page(size + 2, size + 2, (1, 1, size + 1, size + 1))
     line, _ = prepare_line(dot)
     assert line.shape[0] == 48 and line.shape[1] >= MIN_WIDTH
     assert (line < 128).any(axis=1).sum() == pytest.approx(ink_rows, abs=1)
+
+
+@pytest.mark.parametrize("side", [1, 2, 6])
+def test_a_crop_all_of_ink_becomes_a_dot_on_white_paper(side):
+    line, _ = prepare_line(to_grey(np.zeros((side, side), np.uint8)))
+    middle = np.zeros(line.shape, bool)
+    middle[24 - side : 24 + side, 8 - side : 8 + side] = True
+    assert line.shape == (48, MIN_WIDTH)
+    assert (line[middle] < 200).all() and line[~middle].mean() > 240
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 200), (200, 1), (48, 3), (3, 48), (2000, 30)])

@@ -29,6 +29,7 @@ MAX_SKEW = 15.0  # degrees
 MAX_SLANT = 45.0  # degrees
 MAX_UPSCALING = 2.0  # a lone full stop must not grow into a blob as high as a letter
 MIN_WIDTH = 16  # columns of the prepared line
+SPECK_SIDE = 8  # pixels; a smaller crop shows a dot and hardly any paper around it
 SLANT_STEP = 2.5  # degrees between the slants tried
 MIN_CONTRAST = 24  # grey levels between ink and paper; less is an empty page with noise
 WORKING_HEIGHT = (
@@ -172,11 +173,14 @@ def is_light_on_dark(image: np.ndarray) -> bool:
 
     Strokes are the thin minority: against its surroundings the image is skewed towards their side,
     whatever the lighting. Where ink and paper are nearly even, as in a tight crop of bold letters,
-    the border decides.
+    the border decides. An image of at most `SPECK_SIDE` rows and columns is too small to tell, and
+    taken as dark on light.
 
     Args:
         image: uint8 of shape `(height, width)`.
     """
+    if max(image.shape) <= SPECK_SIDE:
+        return False
     small = _reduce(image, WORKING_HEIGHT // 2)[0]
     threshold, ink_level, paper_level = otsu(small)
     if paper_level - ink_level < MIN_CONTRAST:
@@ -243,9 +247,12 @@ def ink_mask(image: np.ndarray) -> np.ndarray:
 
 
 def _paper_level(image: np.ndarray) -> int:
-    """Median grey level of the paper, to fill what a warp uncovers."""
+    """Median grey level of the paper, to fill what a warp uncovers; white where all is ink."""
+    threshold, _, level = otsu(image)
+    if threshold < 0 and level < 128:
+        return 255
     counts = _histogram(image)
-    counts[: otsu(image)[0] + 1] = 0
+    counts[: threshold + 1] = 0
     return int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
 
 
