@@ -65,6 +65,24 @@ def test_a_list_reads_as_its_images_do(reader, images, readings, batch_size):
     assert_same(reader(images, batch_size=batch_size), readings)
 
 
+@pytest.mark.parametrize(("dtype", "expected"), [("float32", 2), ("bfloat16", 4)])
+def test_half_as_large_numbers_make_room_for_twice_as_many_lines(
+    tiny_model_dir, monkeypatch, dtype, expected
+):
+    reader = pipeline("image-to-text", model=str(tiny_model_dir), device="cpu", dtype=dtype)
+    sizes, forward = [], reader.model.forward
+
+    def counted(pixel_values, *args, **kwargs):
+        sizes.append(len(pixel_values))
+        return forward(pixel_values, *args, **kwargs)
+
+    monkeypatch.setattr(reader.model, "forward", counted)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    wide = draw_text_line("a line wide enough for two")
+    reader([wide] * 4, batch_size=4)
+    assert max(sizes) == expected
+
+
 @pytest.mark.parametrize("batch_size", [1, 8])
 def test_a_generator_reads_as_its_images_do(reader, images, readings, batch_size):
     assert_same(list(reader((image for image in images), batch_size=batch_size)), readings)

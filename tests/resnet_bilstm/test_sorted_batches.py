@@ -57,6 +57,12 @@ def test_the_columns_of_a_batch_of_three_are_bounded_by_three_times_352(widths, 
     assert [[widths[row] for row in batch] for batch in batches] == expected
 
 
+def test_a_batch_may_have_more_columns():
+    rows = [{"pixel_mask": torch.ones(1, width)} for width in [352] * 6]
+    assert [len(batch) for batch in rows_of_like_width(rows, 2)] == [2, 2, 2]
+    assert [len(batch) for batch in rows_of_like_width(rows, 4, columns_per_line=176)] == [2, 2, 2]
+
+
 @pytest.mark.parametrize(("num_lines", "expected"), [(10, [5, 5]), (20, [8, 8, 4])])
 def test_the_lines_of_a_batch_are_shared_among_the_threads(num_lines, expected):
     sizes = []

@@ -37,7 +37,7 @@ from .hub_files_resnet_bilstm import HubFolderMixin
 from .image_transforms_resnet_bilstm import UNREADABLE_IMAGE, ink_mask, to_grey
 from .ngram_resnet_bilstm import NGRAM_FILE, find_ngram
 from .processing_resnet_bilstm import ResNetBiLstmProcessor
-from .sorted_batches_resnet_bilstm import collate_lines, read_in_batches
+from .sorted_batches_resnet_bilstm import COLUMNS_PER_LINE, collate_lines, read_in_batches
 from .views_resnet_bilstm import check_num_views, read_views
 
 DECODERS = ("greedy", "beam")
@@ -179,6 +179,9 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
     def get_iterator(
         self, inputs, num_workers, batch_size, preprocess_params, forward_params, postprocess_params
     ):
+        forward_params = forward_params | {
+            "keep_pixels": bool(postprocess_params.get("return_words"))
+        }
         # The stock collate concatenates images of one size; lines differ in width.
         if isinstance(inputs, Sized):
             dataset = PipelineDataset(inputs, self.preprocess, preprocess_params)
@@ -186,7 +189,9 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
             read_batch = partial(self.forward, **forward_params)
             # A CPU's threads read a batch each: they never wait for each other within one.
             num_threads = torch.get_num_threads() if self.device.type == "cpu" else 1
-            outputs = read_in_batches(lines, read_batch, batch_size, num_threads)
+            # Half as large numbers leave room for twice as many columns, which an LSTM likes.
+            columns = COLUMNS_PER_LINE * torch.float32.itemsize // self.model.dtype.itemsize
+            outputs = read_in_batches(lines, read_batch, batch_size, num_threads, columns)
         else:
             # No image is asked for before its batch: of a stream there may be no other for a while.
             dataset = PipelineIterator(inputs, self.preprocess, preprocess_params)
@@ -203,11 +208,14 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
         return ReadInBatches(outputs, read, batch_size)
 
     def _forward(
-        self, inputs: dict[str, torch.Tensor], num_views: int = 1
+        self, inputs: dict[str, torch.Tensor], num_views: int = 1, keep_pixels: bool = True
     ) -> dict[str, torch.Tensor]:
         pixel_values = inputs["pixel_values"].to(self.model.dtype)
         logits = read_views(self.model, pixel_values, inputs["pixel_mask"], num_views)
-        return {"logits": logits, **inputs}
+        outputs = {"logits": logits, **inputs}
+        if not keep_pixels:  # of many lines they would wait in memory for their turn
+            del outputs["pixel_values"]
+        return outputs
 
     def postprocess(self, outputs: dict[str, torch.Tensor], **options) -> list[dict]:
         """Texts, scores and words of one line from its outputs with a batch axis of 1."""

@@ -199,16 +199,18 @@ def reverse_frames(frames: torch.Tensor, reversal: torch.Tensor | None) -> torch
     """Each line's frames in reverse order, its padding left in place; its own inverse."""
     if reversal is None:
         return frames.flip(1)
-    return frames.gather(1, reversal[..., None].expand_as(frames))
+    return frames.flatten(0, 1).index_select(0, reversal).view_as(frames)
 
 
 def reversal_of(frame_mask: torch.Tensor | None) -> torch.Tensor | None:
-    """Frame numbers `(batch, frames)` that reverse each line within its own length."""
+    """Numbers `(batch * frames,)` of the batch's frames, each line reversed within its length."""
     if frame_mask is None:
         return None
-    position = torch.arange(frame_mask.shape[1], device=frame_mask.device).expand(frame_mask.shape)
+    batch_size, num_frames = frame_mask.shape
+    position = torch.arange(num_frames, device=frame_mask.device).expand(frame_mask.shape)
     mirrored = frame_mask.sum(dim=1, keepdim=True) - 1 - position
-    return torch.where(frame_mask, mirrored, position)
+    first = torch.arange(batch_size, device=frame_mask.device)[:, None] * num_frames
+    return (first + torch.where(frame_mask, mirrored, position)).flatten()
 
 
 class ResNetBiLstmPreTrainedModel(HubFolderMixin, PreTrainedModel):

@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional as F
 
 BATCHES_AHEAD = 4  # more would save little padding and keep more lines in memory
-COLUMNS_PER_LINE = 352  # most of a batch, on average: a line's feature maps take some 5 MB
+COLUMNS_PER_LINE = 352  # most of a batch in float32, on average: its feature maps take some 5 MB
 
 
 def read_in_batches(
@@ -23,6 +23,7 @@ def read_in_batches(
     read_batch: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]],
     batch_size: int,
     num_threads: int = 1,
+    columns_per_line: int = COLUMNS_PER_LINE,
 ) -> Iterator[dict[str, torch.Tensor]]:
     """Outputs of lines, `read_batch` called in threads while further lines are asked for.
 
@@ -35,6 +36,7 @@ def read_in_batches(
         num_threads: Batches read at once, each with one of PyTorch's threads, and until the last
             output the calling thread has one too; with 1 PyTorch spreads a batch over all of its
             own.
+        columns_per_line: As of `rows_of_like_width`.
     """
 
     def read_rows(window: list[dict[str, torch.Tensor]], rows: list[int]):
@@ -50,7 +52,7 @@ def read_in_batches(
         try:
             while window := list(islice(lines, BATCHES_AHEAD * batch_size)):
                 size = -(-min(batch_size, len(window)) // num_threads)
-                batches = rows_of_like_width(window, size)
+                batches = rows_of_like_width(window, size, columns_per_line)
                 running.append([(rows, pool.submit(read_rows, window, rows)) for rows in batches])
                 # The next window is prepared while this one is read.
                 if len(running) > 1:
@@ -63,11 +65,15 @@ def read_in_batches(
             torch.set_num_threads(torch_threads)
 
 
-def rows_of_like_width(lines: list[dict[str, torch.Tensor]], batch_size: int) -> list[list[int]]:
+def rows_of_like_width(
+    lines: list[dict[str, torch.Tensor]],
+    batch_size: int,
+    columns_per_line: int = COLUMNS_PER_LINE,
+) -> list[list[int]]:
     """Positions of the lines of each batch, from the widest to the narrowest.
 
     The widest come first so that no long batch is left to the end. Of wide lines a batch has fewer
-    than `batch_size`: it has `COLUMNS_PER_LINE` times as many columns at most, which bounds memory.
+    than `batch_size`: it has `columns_per_line` times as many columns at most, which bounds memory.
     """
     widths = [line["pixel_mask"].shape[-1] for line in lines]
     batches: list[list[int]] = []
@@ -75,7 +81,7 @@ def rows_of_like_width(lines: list[dict[str, torch.Tensor]], batch_size: int) ->
     for row in sorted(range(len(lines)), key=lambda row: -widths[row]):
         if left == 0:
             batches.append([])
-            left = max(1, min(batch_size, batch_size * COLUMNS_PER_LINE // widths[row]))
+            left = max(1, min(batch_size, batch_size * columns_per_line // widths[row]))
         batches[-1].append(row)
         left -= 1
     return batches
@@ -107,4 +113,4 @@ def collate_lines(items: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tenso
     }
 
 
-__all__ = ["collate_lines", "read_in_batches", "rows_of_like_width"]
+__all__ = ["COLUMNS_PER_LINE", "collate_lines", "read_in_batches", "rows_of_like_width"]
