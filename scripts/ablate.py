@@ -6,10 +6,10 @@ What follows `--` are arguments of `hwr-hf train`. Started again, it goes on whe
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from hwr_hf.ablation import VARIANTS, ablation_table, draw_ablation, run_ablation
+from hwr_hf.json_files import write_json
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
@@ -22,7 +22,6 @@ if __name__ == "__main__":
     parser.add_argument("training", nargs="+", help="arguments of hwr-hf train, after --")
     arguments = parser.parse_args()
     report = run_ablation(arguments.training, arguments.runs, arguments.seeds, arguments.variants)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(arguments.output, report)
     draw_ablation(report, arguments.output.with_suffix(".png"))
     print(ablation_table(report))

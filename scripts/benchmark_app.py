@@ -19,6 +19,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from hwr_hf.json_files import write_json
+
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = [ROOT / "samples" / name for name in ("line.png", "climbing.png")]
 ANSWERED = "old => (text => text && text !== old)(document.querySelector('#text textarea').value)"
@@ -91,6 +93,5 @@ if __name__ == "__main__":
         },
         "lines": arguments.lines,
     }
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(arguments.output, report)
     print(json.dumps(report, indent=2))

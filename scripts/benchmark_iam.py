@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from hwr_hf.data.iam import load_iam
+from hwr_hf.json_files import write_json
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
@@ -37,6 +38,5 @@ if __name__ == "__main__":
             2,  # kilobytes on Linux
         ),
     }
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(arguments.output, report)
     print(json.dumps(report, indent=2))

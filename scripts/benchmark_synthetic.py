@@ -14,6 +14,7 @@ from hwr_hf.data.corpus import TextLines
 from hwr_hf.data.fonts import HandwritingFonts
 from hwr_hf.data.iam_ondb import read_iam_ondb
 from hwr_hf.data.synthetic import SyntheticLines
+from hwr_hf.json_files import write_json
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
@@ -46,6 +47,5 @@ if __name__ == "__main__":
         "seconds": round(seconds, 1),
         "lines_per_second": round(count / seconds),
     }
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(arguments.output, report)
     print(json.dumps(report, indent=2))

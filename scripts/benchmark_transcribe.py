@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from hwr_hf.json_files import write_json
 from hwr_hf.transcription.memory import measure_memory
 
 if __name__ == "__main__":
@@ -33,5 +34,5 @@ if __name__ == "__main__":
         "note": "a process for each row, its start included; peak_megabytes is its resident memory",
         "rows": rows,
     }
-    arguments.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(arguments.output, report)
     print(json.dumps(report, indent=2))

@@ -6,11 +6,11 @@ The JSON and the reliability diagram beside it hold numbers only.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from hwr_hf.calibration import calibrate, draw_calibration
 from hwr_hf.data.iam import load_iam
+from hwr_hf.json_files import write_json
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
@@ -36,8 +36,7 @@ if __name__ == "__main__":
             arguments.model, validation, batch_size=arguments.batch_size, device=arguments.device
         ),
     }
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(arguments.output, report)
     draw_calibration(report, arguments.output.with_suffix(".png"))
     for name in ("all", "lines", "words", "words of lines"):
         part = report[name]

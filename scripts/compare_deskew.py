@@ -12,6 +12,7 @@ from pathlib import Path
 from hwr_hf import DEFAULT_MODEL
 from hwr_hf.data.iam import load_iam
 from hwr_hf.evaluation import evaluate_model
+from hwr_hf.json_files import write_json
 
 VARIANTS = {
     "none": {"do_deskew": False},
@@ -55,8 +56,7 @@ def main() -> None:
         "note": arguments.note,
         **measured,
     }
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(arguments.output, report)
     print(json.dumps(report, indent=2))
 
 

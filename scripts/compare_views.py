@@ -10,6 +10,7 @@ from pathlib import Path
 from hwr_hf import DEFAULT_MODEL
 from hwr_hf.data.iam import load_iam
 from hwr_hf.evaluation import evaluate_model, write_report
+from hwr_hf.json_files import write_json
 from hwr_hf.resnet_bilstm.views_resnet_bilstm import MAX_VIEWS
 
 RATES = ("cer", "cer_interval", "wer", "wer_interval", "lines", "seconds")
@@ -46,7 +47,7 @@ def main() -> None:
         "note": arguments.note,
         "rows": rows,
     }
-    arguments.output.write_text(json.dumps(comparison, indent=2) + "\n", encoding="utf-8")
+    write_json(arguments.output, comparison)
     print(json.dumps(rows, indent=2))
 
 

@@ -12,6 +12,7 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
+from hwr_hf.json_files import write_json
 from hwr_hf.transcription.billion_lines import Assumptions, billion_lines_page
 from hwr_hf.transcription.rates import measure_rates
 
@@ -44,7 +45,7 @@ if __name__ == "__main__":
         arguments.storage,
     )
     report = {"measured": measured, "assumed": asdict(assumed)}
-    arguments.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(arguments.output, report)
     page = arguments.output.with_suffix(".md")
     page.write_text(billion_lines_page(measured, assumed), encoding="utf-8")
     print(page)

@@ -6,7 +6,6 @@ With several recognisers the gate raises the CER behind none of them.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from hwr_hf.correction.corrector import BertCorrector
 from hwr_hf.correction.gate import GATE_FILE
 from hwr_hf.correction.gate_fitting import fit_gate
 from hwr_hf.data.iam import load_iam
+from hwr_hf.json_files import write_json
 from hwr_hf.metrics import edit_counts
 
 
@@ -54,8 +54,7 @@ def main(arguments: argparse.Namespace) -> int:
             f"{model}: CER {before.cer:.2%} -> {after.cer:.2%}, WER {before.wer:.2%} -> "
             f"{after.wer:.2%}"
         )
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(arguments.output, report)
     return 0
 
 

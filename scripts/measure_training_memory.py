@@ -8,13 +8,13 @@ such. On a CPU the step's tensors are added up; a GPU's libraries take some hund
 """
 
 import argparse
-import json
 from itertools import product
 from pathlib import Path
 
 import torch
 
 from hwr_hf.benchmark.training_memory import Step, memory_table
+from hwr_hf.json_files import write_json
 from hwr_hf.training import PRESETS
 
 if __name__ == "__main__":
@@ -45,8 +45,7 @@ if __name__ == "__main__":
         "limit_gib": arguments.limit_gib if is_gpu else None,
         "rows": rows,
     }
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(arguments.output, report)
     for row in rows:
         peak = "too much" if row["peak_gib"] is None else f"{row['peak_gib']} GiB"
         again = ", activations computed again" if row["checkpointing"] else ""

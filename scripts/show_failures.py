@@ -7,13 +7,13 @@ Kalam, Caveat, Patrick Hand, Indie Flower and Dancing Script (SIL Open Font Lice
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from transformers import pipeline
 
 import hwr_hf
 from hwr_hf.failure_examples import try_limits
+from hwr_hf.json_files import write_json
 from hwr_hf.model_card import file_sha256
 
 FONTS = ("kalam", "caveat", "patrick-hand", "indie-flower", "dancing-script")
@@ -35,6 +35,4 @@ if __name__ == "__main__":
         "image_folder": IMAGE_FOLDER,
         "rows": try_limits(reader, files, Path(arguments.model) / IMAGE_FOLDER),
     }
-    text = json.dumps(report, indent=2, ensure_ascii=False)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(text + "\n", encoding="utf-8")
+    write_json(arguments.output, report)

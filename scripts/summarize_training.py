@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 
 from hwr_hf.data.iam import load_iam
+from hwr_hf.json_files import write_json
 from hwr_hf.learning_curve import draw_learning_curve
 from hwr_hf.training_summary import continue_summary, summarize_training
 
@@ -41,6 +42,5 @@ if __name__ == "__main__":
         "training_note": arguments.note,
         "command": arguments.command,
     }
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    write_json(arguments.output, summary)
     draw_learning_curve(summary["curve"], arguments.output.with_name("learning_curve.png"))

@@ -7,6 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
+from hwr_hf.json_files import write_json
 from hwr_hf.language_model import estimate_ngram, iam_corpus, ngram_report, read_corpus
 from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import NGRAM_FILE
 
@@ -52,6 +53,5 @@ if __name__ == "__main__":
     ngram.save(arguments.output)
     validation = iam_corpus(arguments.iam[0], "validation") if arguments.iam else None
     report = ngram_report(ngram, corpora, arguments.output, validation)
-    arguments.report.parent.mkdir(parents=True, exist_ok=True)
-    arguments.report.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(arguments.report, report)
     print(json.dumps({k: v for k, v in report.items() if k != "corpora"}, indent=2))

@@ -4,7 +4,6 @@ python scripts/tune_decoder.py --iam path/to/iam --model path/to/model --ngram n
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from transformers import AutoTokenizer
@@ -13,6 +12,7 @@ from hwr_hf import DEFAULT_MODEL
 from hwr_hf.data.iam import load_iam
 from hwr_hf.decoder_tuning import GRID, cached_logits, tune_decoder
 from hwr_hf.evaluation import weights_sha256
+from hwr_hf.json_files import write_json
 from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import NGRAM_FILE, CharacterNgram
 
 if __name__ == "__main__":
@@ -45,8 +45,7 @@ if __name__ == "__main__":
         "text": "natural, case-sensitive",
         "model_sha256": weights_sha256(arguments.model),
     }
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(about | tuning, indent=2) + "\n", encoding="utf-8")
+    write_json(arguments.output, about | tuning)
     ngram.settings |= {name: tuning["best"][name] for name in GRID}
     ngram.save(path)
     print(f"greedy {tuning['greedy']}\nbest {tuning['best']}, stored in {path}")

@@ -18,7 +18,7 @@ def write_state(folder, *cers):
         {"step": step, "eval_lines_cer": lines, "eval_words_cer": words}
         for step, (lines, words) in enumerate(cers)
     ]
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "trainer_state.json").write_text(json.dumps({"log_history": entries}))
 
 
@@ -56,6 +56,12 @@ def test_what_has_ended_is_not_trained_again(train, tmp_path):
         report = run_ablation([], tmp_path, [1], [WHOLE_RECIPE], train)
     assert len(train.calls) == 1
     assert report["variants"][0]["words_cer"]["seeds"] == [0.3]
+
+
+def test_what_was_trained_otherwise_is_not_taken(train, tmp_path):
+    run_ablation(["--max_steps", "5"], tmp_path, [1], [WHOLE_RECIPE], train)
+    with pytest.raises(ValueError, match=r"begun with arguments .*'5'.* and not .*'9'"):
+        run_ablation(["--max_steps", "9"], tmp_path, [1], [WHOLE_RECIPE], train)
 
 
 @pytest.mark.parametrize(("seeds", "variants"), [([], [WHOLE_RECIPE]), ([1], ["no luck"])])

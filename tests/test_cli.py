@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from drawing import draw_text_line
@@ -264,6 +265,13 @@ def test_user_mistakes_get_a_sentence_and_no_stack_trace(folder, read, options, 
     assert (code, out) == (2, "")
     assert message in err
     assert "Traceback" not in err
+
+
+def test_damaged_weights_get_a_sentence(folder, tiny_model_dir, capsys):
+    weights = Path(shutil.copytree(tiny_model_dir, "model"), "model.safetensors")
+    weights.write_bytes(weights.read_bytes()[:1000])
+    assert main(["read", "--model", "model", "--device", "cpu", "scans/one.png"]) == 2
+    assert "The model's weights are damaged" in capsys.readouterr().err
 
 
 def test_help_teaches_commands_and_examples(capsys):

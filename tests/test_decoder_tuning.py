@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 from drawing import draw_text_line
@@ -68,3 +70,21 @@ def test_logits_are_computed_once_for_the_same_weights(tiny_model_dir, tmp_path,
 
     with pytest.raises(TypeError):  # other lines: computed again
         cached_logits(path, tiny_model_dir, dataset.select([0, 1]))
+
+
+def test_other_texts_or_settings_of_the_model_are_another_file(
+    tiny_model_dir, tmp_path, monkeypatch
+):
+    model = shutil.copytree(tiny_model_dir, tmp_path / "model")
+    images = [png(draw_text_line("a house"))]
+    path = tmp_path / "logits.npz"
+    cached_logits(path, model, dataset_of(images, ["a house"]), progress=False)
+    assert [file.name for file in tmp_path.glob("*.npz")] == ["logits.npz"]
+
+    monkeypatch.setattr(decoder_tuning, "line_logits", None)
+    with pytest.raises(TypeError):
+        cached_logits(path, model, dataset_of(images, ["a mouse"]))
+    settings = model / "processor_config.json"
+    settings.write_text(settings.read_text().replace('"line"', '"moment"'))
+    with pytest.raises(TypeError):
+        cached_logits(path, model, dataset_of(images, ["a house"]))

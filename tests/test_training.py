@@ -69,6 +69,18 @@ def test_frozen_batch_norm_is_estimated_once_and_then_stays(make_iam, train, tmp
     assert two_steps["model.backbone.bn1.num_batches_tracked"] <= 90
 
 
+def test_frozen_batch_norm_is_not_estimated_again_when_training_goes_on(make_iam, train, tmp_path):
+    assert train(make_iam(), "--freeze_batch_norm", steps=2) == 0
+    assert train(tmp_path / "iam", "--freeze_batch_norm", steps=4) == 0
+    before, after = (
+        AutoModelForCTC.from_pretrained(tmp_path / "run" / f"checkpoint-{step}").state_dict()
+        for step in (2, 4)
+    )
+    last_mean = "model.backbone.layer3.0.bn2.running_mean"
+    assert torch.allclose(before[last_mean], after[last_mean], atol=1e-6)
+    assert not torch.equal(before["ctc_head.weight"], after["ctc_head.weight"])
+
+
 @pytest.mark.parametrize(
     ("hidden_sizes", "expected"),
     [([16, 32], torch.channels_last), ([8, 32], torch.contiguous_format)],
@@ -163,6 +175,12 @@ def test_texts_too_long_are_left_out_when_asked(make_iam, train, caplog):
         pytest.param(["--units", "lines"], "give one repeat for each unit", id="repeats"),
         pytest.param(["--preset", "huge"], "use small, medium, base", id="preset"),
         pytest.param(["--config_overrides", "x"], "no JSON object", id="overrides"),
+        pytest.param(["--config_overrides", "[]"], "no JSON object", id="list"),
+        pytest.param(
+            ["--config_overrides", '{"num_lstm_layer": 3}'],
+            "Did you mean 'num_lstm_layers'?",
+            id="typing-error",
+        ),
         pytest.param(["--config_overrides", '{"dropout": 2.0}'], "dropout=2.0", id="field"),
         pytest.param(["--config_overrides", '{"vocab_size": 60}'], "vocab_size=60", id="vocab"),
         pytest.param(["--split", "random_80_20"], "no validation images", id="split"),

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .json_files import check_inputs
+
 WHOLE_RECIPE = "all ingredients"
 # Arguments that take one ingredient out; the last of two equal options counts.
 VARIANTS = {
@@ -50,7 +52,8 @@ def run_ablation(
         validation set's CER (such as `lines_cer`) the lowest of every seed and `mean`.
 
     Raises:
-        ValueError: A variant is not known, or no seed is given.
+        ValueError: A variant is not known, no seed is given, or a training in `output_dir` was
+            begun with other arguments.
     """
     unknown = [name for name in variants if name not in VARIANTS]
     if unknown or not seeds:
@@ -65,6 +68,7 @@ def run_ablation(
         curves = []
         for seed in seeds:
             folder = Path(output_dir) / f"{name.replace(' ', '_')}-{seed}"
+            check_inputs(folder, {"arguments": [*arguments, *VARIANTS[name]]})
             if not (folder / "trainer_state.json").is_file():
                 own = ["--output_dir", str(folder), "--seed", str(seed)]
                 train([*arguments, *VARIANTS[name], *own])

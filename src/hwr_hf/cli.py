@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 
 from . import DEFAULT_MODEL, __version__
 from .devices import checked_device, slow_dtype_note
-from .image_files import IMAGE_SUFFIXES
+from .image_files import IMAGE_SUFFIXES, images_in
 from .resnet_bilstm.views_resnet_bilstm import MAX_VIEWS
 
 SUCCESS, SOME_FAILED, USAGE = 0, 1, 2
@@ -121,6 +122,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if "pip install" in str(error):
             return _complain(error)
         return _complain(f"{error.name} is not installed. Run: pip install 'hwr_hf[train]'")
+    except SafetensorError as error:
+        return _complain(f"The model's weights are damaged ({error}). Get the model again.")
     except (ValueError, OSError, StrictDataclassError) as error:
         return _complain(error)
     except KeyboardInterrupt:
@@ -153,13 +156,7 @@ def find_images(paths: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _images_of(path: str) -> Iterator[str]:
     if os.path.isdir(path):
-        for folder, subfolders, names in os.walk(path):
-            subfolders.sort()
-            yield from (
-                os.path.join(folder, name)
-                for name in sorted(names)
-                if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".")
-            )
+        yield from images_in(path)
     elif os.path.exists(path):
         yield path
     else:

@@ -7,6 +7,7 @@ and kept in a file, so that another grid costs no more than its decoding.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -34,7 +35,8 @@ def cached_logits(
     """Logits and texts of a data set's lines, from the file at `path` or computed and kept there.
 
     Args:
-        path: An `.npz` file. It is taken only if it was made with these weights.
+        path: An `.npz` file. It is taken only if it was made with these weights and settings of
+            the model, and of lines with these texts.
         model: Folder of the model.
         dataset: With the columns `image` and `text`.
         **options: As `line_logits`.
@@ -44,11 +46,12 @@ def cached_logits(
         its text, and its row in the data set.
     """
     path = Path(path)
-    key = weights_sha256(model) or str(model)
     texts = list(dataset["text"])
+    key = "\n".join([weights_sha256(model) or str(model), settings_text(model), *texts])
+    key = hashlib.sha256(key.encode()).hexdigest()
     if path.is_file():
         with np.load(path) as file:
-            if file["key"] == key and file["num_lines"] == len(texts):
+            if file["key"] == key:
                 rows = file["rows"].tolist()
                 logits = [file[f"line_{row}"] for row in rows]
                 logits = [line if len(line) else None for line in logits]
@@ -62,8 +65,16 @@ def cached_logits(
         f"line_{row}": np.empty(0, np.float32) if line is None else line.astype(np.float32)
         for row, line in zip(rows, logits, strict=True)
     }
-    np.savez(path, key=key, num_lines=len(texts), rows=np.array(rows), **arrays)
+    unfinished = path.with_name(f".{path.name}")  # savez would add its suffix to another one
+    np.savez(unfinished, key=key, rows=np.array(rows), **arrays)
+    unfinished.replace(path)
     return logits, [texts[row] for row in rows], rows
+
+
+def settings_text(model: str | Path) -> str:
+    """What besides the weights decides a folder's logits, `""` of a model on the Hub."""
+    files = (Path(model) / name for name in ("config.json", "processor_config.json"))
+    return "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
 
 
 def tune_decoder(

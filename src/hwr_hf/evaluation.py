@@ -14,7 +14,6 @@ import base64
 import hashlib
 import html
 import io
-import json
 import platform
 import shlex
 import time
@@ -32,6 +31,7 @@ import numpy as np
 from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
+from .json_files import write_json
 from .metrics import EditCounts, bootstrap_interval, edit_counts
 from .resnet_bilstm.beam_resnet_bilstm import load_beam_decoder
 from .resnet_bilstm.image_transforms_resnet_bilstm import UNREADABLE_IMAGE, ink_mask, to_grey
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     import torch
     from datasets import Dataset
 
-# What PIL raises on missing, truncated, empty and foreign files.
 NUM_RESAMPLES = 2000  # of the bootstrap
 NUM_CONFUSIONS = 30  # in a report
 NUM_WORST = 20  # lines in a report
@@ -275,9 +274,7 @@ def write_report(result: EvaluationResult, path: str | Path, about: dict) -> dic
             for i in worst_rows(result.counts)[:NUM_WORST]
         ],
     }
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(path, report)
     return report
 
 

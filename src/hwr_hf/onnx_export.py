@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from .resnet_bilstm import ResNetBiLstmConfig, ResNetBiLstmForCTC, ResNetBiLstmProcessor
-from .resnet_bilstm.ngram_resnet_bilstm import NGRAM_FILE, find_ngram
+from .resnet_bilstm.ngram_resnet_bilstm import NGRAM_FILE, find_beside, find_ngram
 
 ONNX_FILE = "model.onnx"
 WEIGHTS_KEY = "weights_sha256"  # in the file's metadata: which weights it was made of
@@ -65,8 +65,9 @@ def export_onnx(model: str | Path, output: str | Path, int8: bool = False) -> Pa
         ngram = find_ngram(model)
         if ngram:
             shutil.copyfile(ngram, output / NGRAM_FILE)
-        if (Path(model) / LICENSE).is_file():  # the terms of the weights go where they go
-            shutil.copyfile(Path(model) / LICENSE, output / LICENSE)
+        license_file = find_beside(model, LICENSE)
+        if license_file:  # the terms of the weights go where they go
+            shutil.copyfile(license_file, output / LICENSE)
     return write_onnx(recogniser, output / ONNX_FILE, int8)
 
 

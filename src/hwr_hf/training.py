@@ -5,6 +5,7 @@ on batches of like width, evaluates each kind of images on its validation split,
 checkpoint of the lowest validation CER, and goes on from the last one when started again.
 """
 
+import difflib
 import itertools
 import json
 import logging
@@ -157,6 +158,8 @@ class BatchNormEstimation(TrainerCallback):
         self.num_batches = num_batches
 
     def on_train_begin(self, args, state, control, model=None, **kwargs):
+        if state.global_step:  # resumed: the checkpoint has the statistics to go on with
+            return
         dataset, collate = self.trainer.train_dataset, self.trainer.data_collator
         batches = WidthBucketSampler(dataset.widths, args.batch_columns, seed=args.seed + 1)
         layers = batch_norms(model)
@@ -263,15 +266,24 @@ def config_overrides(arguments: ModelArguments) -> dict:
     """What `--config_overrides` says.
 
     Raises:
-        ValueError: It is not a JSON object.
+        ValueError: It is not a JSON object, or names no part of the configuration.
     """
     try:
-        return dict(json.loads(arguments.config_overrides or "{}"))
-    except (ValueError, TypeError) as error:
+        overrides = json.loads(arguments.config_overrides or "{}")
+    except ValueError:
+        overrides = None
+    if not isinstance(overrides, dict):
         raise ValueError(
             f"--config_overrides {arguments.config_overrides} is no JSON object: give one such as "
             "'{\"num_lstm_layers\": 3}'."
-        ) from error
+        )
+    known = list(ResNetBiLstmConfig.__annotations__)
+    for name in overrides:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1)
+            hint = f"Did you mean {nearest[0]!r}?" if nearest else f"There are {', '.join(known)}."
+            raise ValueError(f"--config_overrides: {name!r} is no setting of the network. {hint}")
+    return overrides
 
 
 def make_config(make: Callable[..., ResNetBiLstmConfig], sizes: dict) -> ResNetBiLstmConfig:

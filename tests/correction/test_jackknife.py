@@ -63,6 +63,31 @@ def test_a_fold_that_was_read_is_not_trained_again(run, make_iam, tmp_path):
     assert [folder[-1] for folder, _ in seen] == ["0", "1", "1"]
 
 
+def test_a_kill_while_the_validation_lines_are_read_loses_none(
+    run, make_iam, tmp_path, monkeypatch
+):
+    iam, read = make_iam(), jackknife.read_lines
+
+    def killed_at_validation(folder, lines):
+        if "c04-156-00" in lines["id"][:]:
+            raise KeyboardInterrupt
+        return read(folder, lines)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jackknife, "read_lines", killed_at_validation)
+        with pytest.raises(KeyboardInterrupt):
+            run(iam)
+    run(iam)
+    assert jackknife.load_lines(tmp_path / "out" / "validation.jsonl")
+
+
+def test_other_folds_are_not_mixed_with_those_of_before(run, make_iam, capsys):
+    iam = make_iam()
+    run(iam)
+    run(iam, "--num_folds", "3")
+    assert "was begun with num_folds 2 and not 3" in capsys.readouterr().err
+
+
 def test_one_fold_is_refused(run, make_iam, capsys):
     assert run(make_iam(), "--num_folds", "1") == []
     assert "at least 2 folds" in capsys.readouterr().err

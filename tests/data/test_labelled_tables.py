@@ -54,6 +54,12 @@ def test_quotation_marks_of_a_tsv_are_characters(rows):
     assert not faults
 
 
+def test_a_header_with_half_a_quotation_is_a_fault(rows):
+    lines, faults = rows('"file_name" ,"text"\na.png,one\n')
+    assert not lines
+    assert faults["lines.csv:1"].startswith("no header: ")
+
+
 def test_a_tsv_with_a_quoted_header_is_quoted(rows):
     lines, _ = rows('"file"\t"text"\n"a.png"\t"say ""no"""\n', "lines.tsv")
     assert texts(lines) == {"a": 'say "no"'}

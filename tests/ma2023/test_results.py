@@ -2,14 +2,15 @@ import json
 
 import pytest
 
-from hwr_hf.ma2023.results import read_result, write_result
+from hwr_hf.json_files import write_json
+from hwr_hf.ma2023.results import read_result
 
 RESULT = {"settings": {"seed": 0, "sizes": [1, 2]}, "tests": {}}
 
 
 def test_a_result_comes_back_for_the_same_settings(tmp_path):
     path = tmp_path / "results" / "run.json"
-    write_result(path, RESULT)
+    write_json(path, RESULT)
     assert read_result(path, {"seed": 0, "sizes": (1, 2)}) == RESULT
     assert [file.name for file in path.parent.iterdir()] == ["run.json"]
 
@@ -27,6 +28,6 @@ def test_a_half_written_result_is_none(tmp_path, caplog, share):
 
 
 def test_a_result_of_other_settings_is_refused(tmp_path):
-    write_result(tmp_path / "run.json", RESULT)
+    write_json(tmp_path / "run.json", RESULT)
     with pytest.raises(ValueError, match=r"seed = 0, not 1\. Give another --output"):
         read_result(tmp_path / "run.json", {"seed": 1, "sizes": [1, 2]})

@@ -58,3 +58,10 @@ def test_what_a_killed_job_left_over_is_removed(tmp_path):
     (tmp_path / "out" / ".part-000001-77").write_text("half a")
     Parts(tmp_path / "out", SETTINGS)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["job.json"]
+
+
+def test_a_job_killed_before_its_first_file_was_whole_starts_again(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".job-77").write_text('{"form')
+    Parts(tmp_path / "out", SETTINGS)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["job.json"]

@@ -1,6 +1,7 @@
 """The same images in the same order, wherever they are."""
 
 import io
+import os
 import tarfile
 
 import datasets
@@ -166,3 +167,24 @@ def test_parquet_that_is_none(tmp_path):
     (tmp_path / "lines.parquet").write_text("no")
     with pytest.raises(ValueError, match="no Parquet file"):
         contents(tmp_path / "lines.parquet")
+
+
+def test_hidden_files_are_no_images(tmp_path, pngs):
+    (tmp_path / "._a.png").write_bytes(b"what macOS leaves beside a.png")
+    (tmp_path / "a.png").write_bytes(pngs[0])
+    assert [item.id for item in open_source(str(tmp_path)).items()] == ["a.png"]
+    archive = tmp_path / "lines.tar"
+    with tarfile.open(archive, "w") as file:
+        file.add(tmp_path / "._a.png", "in/._a.png")
+        file.add(tmp_path / "a.png", "in/a.png")
+    assert [item.id for item in open_source(str(archive)).items()] == ["in/a.png"]
+
+
+def test_a_name_that_is_not_utf_8_can_be_written(tmp_path, pngs):
+    path = os.path.join(os.fsencode(tmp_path), b"caf\xe9.png")
+    with open(path, "wb") as file:
+        file.write(pngs[0])
+    (item,) = open_source(str(tmp_path)).items()
+    assert item.id == r"caf\xe9.png"
+    item.id.encode()
+    open_image(item.image)

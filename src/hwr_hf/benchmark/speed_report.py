@@ -4,7 +4,6 @@ In: settings. Out: both files. Everything is measured in one run, on the same im
 after the other.
 """
 
-import json
 import os
 import platform
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from hwr_hf.json_files import write_json
 from hwr_hf.onnx_export import export_onnx
 
 from .lines import BenchmarkLine, draw_lines, iam_lines
@@ -112,10 +112,8 @@ def run_benchmark(
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": command,
     }
-    output = Path(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(_rounded(report), indent=2) + "\n", encoding="utf-8")
-    draw_report(report, output.with_suffix(".png"))
+    write_json(output, _rounded(report))
+    draw_report(report, Path(output).with_suffix(".png"))
     return report
 
 

@@ -40,6 +40,7 @@ from hwr_hf.correction.masked_lm import MaskedLmScorer
 from hwr_hf.correction.noise import ConfusionModel
 from hwr_hf.data.iam import load_iam
 from hwr_hf.evaluation import weights_sha256
+from hwr_hf.json_files import check_inputs
 from hwr_hf.language_model import Corpus, estimate_ngram, iam_corpus, read_corpus
 from hwr_hf.metrics import cer
 from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import NGRAM_FILE, CharacterNgram
@@ -48,7 +49,6 @@ IAM_WEIGHT = 5.0  # of IAM's training text in the n-gram, which is the nearest t
 NGRAM_ORDER, NGRAM_MEGABYTES = 6, 10.0
 SUBSETS = ("validation", "test")
 RESULTS_FILE, PAGE_FILE = "results.json", "README.md"
-INPUTS_FILE = "inputs.json"  # what the texts in a folder of the run are made of
 
 DESCRIPTION = """\
 Test whether BERT helps handwriting recognition: two recognisers, thirteen arms, one verdict each.
@@ -221,7 +221,7 @@ def run_regime(name: str, options: argparse.Namespace) -> dict:
     model = options.strong if name == plan.LOW_NOISE else options.weak
     folder = Path(options.work_dir, name.replace(" ", "_"))
     folder.mkdir(parents=True, exist_ok=True)
-    check_inputs(folder, model, options)
+    check_inputs(folder, inputs_of(model, options))
     lines = load_iam(options.iam, unit="lines", split=options.split)
     readings = {
         subset: read_lines(model, lines[subset], folder / f"logits_{subset}.npz")
@@ -244,24 +244,12 @@ def run_regime(name: str, options: argparse.Namespace) -> dict:
     }
 
 
-def check_inputs(folder: Path, model: str, options: argparse.Namespace) -> None:
-    """Notes what a folder's texts are made of, lest those of other models are taken for them.
-
-    Raises:
-        ValueError: The folder has texts that were made of something else.
-    """
+def inputs_of(model: str, options: argparse.Namespace) -> dict:
+    """What a folder's texts are made of, lest those of other models are taken for them."""
     models = {"recogniser": [model], "masked_lm": [options.masked_lm]}
     models |= {"bert": options.bert, "random": options.random}
     inputs = {name: [weights_sha256(place) for place in places] for name, places in models.items()}
-    inputs |= {"split": options.split, "text": [Path(path).name for path in options.text]}
-    path = folder / INPUTS_FILE
-    if not path.is_file():
-        path.write_text(json.dumps(inputs, indent=1), encoding="utf-8")
-    elif json.loads(path.read_text(encoding="utf-8")) != inputs:
-        raise ValueError(
-            f"{folder} holds the texts of other models or with other text. Give another "
-            "--work_dir, or delete this one."
-        )
+    return inputs | {"split": options.split, "text": [Path(path).name for path in options.text]}
 
 
 def describe_recogniser(name: str, model: str, readings: Mapping[str, Readings]) -> dict:

@@ -13,6 +13,8 @@ import math
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
+from hwr_hf.json_files import write_json
+
 from .edits import Edit
 
 GATE_FILE = "gate.json"
@@ -64,7 +66,7 @@ class GateSettings:
         values = {
             name: None if value == math.inf else value for name, value in asdict(self).items()
         }
-        Path(path).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        write_json(path, values)
 
     @classmethod
     def load(cls, path: str | Path) -> "GateSettings":

@@ -22,6 +22,7 @@ import datasets
 from hwr_hf.correction.noise import ConfusionModel
 from hwr_hf.data.iam import load_iam
 from hwr_hf.evaluation import evaluate_model
+from hwr_hf.json_files import check_inputs
 from hwr_hf.training import ModelArguments, RecognitionTrainingArguments, train
 from hwr_hf.training_data import DataArguments, part_at_fold
 from hwr_hf.training_script import run_script
@@ -45,7 +46,8 @@ def jackknife(
         args: `output_dir` gets a folder for each fold beside the three files.
 
     Raises:
-        ValueError: There is no IAM to read, or there are fewer than 2 folds.
+        ValueError: There is no IAM to read, there are fewer than 2 folds, or `output_dir` was
+            begun with another number of folds or split.
     """
     if data.iam is None or data.num_folds < 2:
         raise ValueError(
@@ -53,6 +55,7 @@ def jackknife(
             f"not --num_folds {data.num_folds}."
         )
     output_dir = Path(args.output_dir)
+    check_inputs(output_dir, {"num_folds": data.num_folds, "split": data.split})
     dataset = load_iam(data.iam, unit="lines", split=data.split)
     lines = []
     for fold in range(data.num_folds):
@@ -62,10 +65,10 @@ def jackknife(
         if not fold_file.is_file():
             train(fold_data, model, replace(args, output_dir=str(fold_dir)))
             _, left_out = part_at_fold(dataset["train"], fold_data)
-            write_lines(read_lines(fold_dir, left_out), fold_file)
             if fold == 0:
                 validation = read_lines(fold_dir, dataset["validation"])
                 write_lines(validation, output_dir / VALIDATION_FILE)
+            write_lines(read_lines(fold_dir, left_out), fold_file)  # last: it says all is there
         lines += load_lines(fold_file)
     write_lines(lines, output_dir / LINES_FILE)
     confusions = ConfusionModel.fit(

@@ -125,7 +125,11 @@ def _table_rows(folder: LabelledFolder, file: str) -> Iterator[tuple[str, dict] 
             quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
             strict=True,
         )
-        header = next(reader)
+        try:
+            header = next(reader)
+        except csv.Error as error:
+            yield Fault(f"{file}:1", f"no header: {error}")
+            return
         while True:
             place = f"{file}:{reader.line_num + 1}"
             try:

@@ -21,11 +21,12 @@ from PIL import Image
 from torchvision.models import ResNet34_Weights
 
 from hwr_hf.data.fonts import HandwritingFonts
+from hwr_hf.json_files import write_json
 from hwr_hf.ma2023.comparison import first_runs
 from hwr_hf.ma2023.cost import measure_cost
 from hwr_hf.ma2023.figures import draw_figures, error_rates_figure, learning_figure
 from hwr_hf.ma2023.report import PICTURES, report_page, summarize
-from hwr_hf.ma2023.results import read_result, write_result
+from hwr_hf.ma2023.results import read_result
 from hwr_hf.ma2023.study import BUDGETS, Budget, Run, planned_runs
 from hwr_hf.ma2023.training import (
     Surroundings,
@@ -79,7 +80,7 @@ def _reproduce(arguments: argparse.Namespace) -> None:
     if arguments.measure:
         num_train_words = len(load_words(arguments.iam, runs[0].protocols)["train"])
         cost = measure_cost(budget, num_train_words)
-        _write_json(arguments.output / f"cost_{budget.name}.json", cost)
+        write_json(arguments.output / f"cost_{budget.name}.json", cost)
         return
     if arguments.restart:
         for run in runs:
@@ -95,7 +96,7 @@ def _reproduce(arguments: argparse.Namespace) -> None:
             "leave --report out."
         )
     summary = summarize(results, budget, arguments.name, missing)
-    _write_json(arguments.output / "summary.json", summary)
+    write_json(arguments.output / "summary.json", summary)
     error_rates_figure(results).savefig(arguments.output / "error_rates.png")
     learning_figure(summary["losses"]).savefig(arguments.output / "learning.png")
     _draw_words(arguments, results)
@@ -165,7 +166,7 @@ def result_path(output_dir: Path, run: Run) -> Path:
 def _finish(run: Run, budget: Budget, surroundings: Surroundings, output_dir: Path) -> None:
     """Trains and tests one run, and writes its result."""
     result = train_and_test(run, budget, surroundings)
-    write_result(result_path(output_dir, run), result)
+    write_json(result_path(output_dir, run), result)
     rates = ", ".join(
         f"{name} CER {rates['cer']:.1%} WER {rates['wer']:.1%}"
         for name, rates in result["tests"].items()
@@ -202,11 +203,6 @@ def _draw_words(arguments: argparse.Namespace, results: dict[Run, dict]) -> None
 def _imagenet(weights: str | None):
     """What `load_imagenet_weights` takes, from the option."""
     return ResNet34_Weights.IMAGENET1K_V1 if weights == "download" else weights
-
-
-def _write_json(path: Path, content: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:

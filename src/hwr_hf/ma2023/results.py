@@ -6,18 +6,9 @@ compared. No text and no image of IAM.
 
 import json
 import logging
-import os
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
-
-
-def write_result(path: Path, result: dict) -> None:
-    """Writes a result in one step: a kill leaves the old file, the new one or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".json.part")
-    unfinished.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
 
 
 def read_result(path: Path, settings: dict) -> dict | None:

@@ -23,7 +23,7 @@ NGRAM_FILE = "ngram.safetensors"  # its name beside a model
 FORMAT = "character n-gram 1"
 TENSORS = ("tokens", "num_children", "log_probabilities", "log_backoffs", "words")
 ROOT = 0
-MEMO_SIZE = 500_000  # steps remembered, about 100 MB
+MEMO_SIZE = 100_000  # steps remembered, about 20 MB
 
 
 class CharacterNgram:
@@ -82,13 +82,13 @@ class CharacterNgram:
         self.path: Path | None = None  # where it was loaded from
         self._tokens = tokens.astype(np.uint8).tobytes()
         self._num_children = num_children.astype(np.uint8)
-        self._log_probabilities = log_probabilities.astype(np.float32)
-        self._log_backoffs = np.zeros(num_nodes, np.float32)
-        self._log_backoffs[np.flatnonzero(num_children)] = log_backoffs
-        self._first_child = np.full(num_nodes + 1, num_nodes)
-        self._first_child[: len(num_children) + 1] = 1 + np.concatenate(
-            ([0], np.cumsum(num_children, dtype=np.int64))
-        )
+        self._log_probabilities = np.asarray(log_probabilities)  # a file's are float16, and stay so
+        self._log_backoffs = np.zeros(num_nodes, self._log_probabilities.dtype)
+        self._log_backoffs[: len(num_children)][num_children > 0] = log_backoffs
+        self._first_child = np.full(num_nodes + 1, num_nodes, np.uint32)
+        self._first_child[0] = 1
+        np.cumsum(num_children, out=self._first_child[1 : len(num_children) + 1])
+        self._first_child[1 : len(num_children) + 1] += 1
         self._shorter: dict[int, int] = {}  # state -> state of the context without its first
         self._steps: dict[int, tuple[float, int]] = {}  # 256 * state + token -> step
         # A character outside the alphabet is as unlikely as the rarest inside it.
@@ -204,10 +204,16 @@ class CharacterNgram:
 
 
 def find_ngram(model: str | os.PathLike, revision: str | None = None) -> str | None:
-    """The n-gram's file beside a model, None where there is none.
+    """The n-gram's file beside a model, see `find_beside`."""
+    return find_beside(model, NGRAM_FILE, revision)
+
+
+def find_beside(model: str | os.PathLike, name: str, revision: str | None = None) -> str | None:
+    """Path of a file beside a model, None where there is none.
 
     Args:
         model: Folder or Hub id.
+        name: The file's.
         revision: Commit of the Hub repository that the model was loaded from.
     """
     if not str(model):
@@ -215,7 +221,7 @@ def find_ngram(model: str | os.PathLike, revision: str | None = None) -> str | N
     try:
         return cached_file(
             model,
-            NGRAM_FILE,
+            name,
             revision=revision,
             _raise_exceptions_for_missing_entries=False,
             _raise_exceptions_for_connection_errors=False,
@@ -224,4 +230,4 @@ def find_ngram(model: str | os.PathLike, revision: str | None = None) -> str | N
         return None
 
 
-__all__ = ["NGRAM_FILE", "CharacterNgram", "find_ngram"]
+__all__ = ["NGRAM_FILE", "CharacterNgram", "find_beside", "find_ngram"]

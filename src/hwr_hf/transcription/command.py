@@ -78,8 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             "format": arguments.format,
         },
     )
-    # None: shown on a terminal only
     start = time.perf_counter()
+    # disable=None: shown on a terminal only
     with tqdm(unit="image", file=sys.stderr, disable=None) as bar:
         counts = _engine(arguments, settings)(source, parts, bar.update)
     _print_summary(counts, time.perf_counter() - start, arguments.output)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 FORMATS = ("jsonl", "parquet")
 JOB_FILE = "job.json"
+_LEFT_OVER = re.compile(r"\.(?:part|job)-.*")
 _PART = re.compile(r"part-(\d{6,})\.(?:jsonl|parquet)")
 
 
@@ -41,15 +42,16 @@ class Parts:
         job_file = self.folder / JOB_FILE
         if job_file.is_file():
             _check_same(json.loads(job_file.read_text(encoding="utf-8")), settings, folder)
-        elif any(self.folder.iterdir()):
+        elif any(not _is_left_over(path) for path in self.folder.iterdir()):
             raise ValueError(
                 f"The folder {folder} holds other files. Give a new one as --output; nothing is "
                 "overwritten."
             )
         else:
             _write(job_file, (json.dumps(settings, indent=2) + "\n").encode())
-        for left_over in self.folder.glob(".part-*"):  # of a job that was killed
-            left_over.unlink(missing_ok=True)
+        for path in self.folder.iterdir():
+            if _is_left_over(path):  # of a job that was killed
+                path.unlink(missing_ok=True)
 
     def is_complete(self, number: int) -> bool:
         """Whether a part is there."""
@@ -84,6 +86,11 @@ class Parts:
 
     def _path(self, number: int) -> Path:
         return self.folder / f"part-{number:06}.{self.format}"
+
+
+def _is_left_over(path: Path) -> bool:
+    """Whether a file was left half written."""
+    return _LEFT_OVER.fullmatch(path.name) is not None
 
 
 def _check_same(made_with: dict, settings: dict, folder: str | Path) -> None:

@@ -19,7 +19,7 @@ from transformers import AutoConfig, pipeline
 
 from hwr_hf.onnx_export import ONNX_FILE
 from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import NGRAM_FILE
-from hwr_hf.transcription.sources import Item
+from hwr_hf.transcription.sources import Item, printable
 from hwr_hf.weights_files import weight_files
 
 SETTINGS_FILES = ("config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json")
@@ -107,6 +107,8 @@ class RowReader:
         except Exception as error:  # one image must not cost the others their text
             if len(items) > 1:
                 return [row for item in items for row in self._rows([item])]
+            if not isinstance(error, ValueError):  # of the machine, as of memory that is full
+                raise
             readings, errors[0] = [], _reason(error)
             images = {}
         found = dict(zip(images, readings, strict=True))
@@ -182,4 +184,4 @@ def _digest(files: Iterable[Path]) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return printable(" ".join(str(error).split())) or type(error).__name__

@@ -6,14 +6,13 @@ time, one at a time, so that memory does not grow with the source.
 
 from __future__ import annotations
 
-import os
 import re
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hwr_hf.image_files import IMAGE_SUFFIXES
+from hwr_hf.image_files import IMAGE_SUFFIXES, images_in, is_image_name
 
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 SAVED_DATASET_FILES = ("dataset_dict.json", "state.json")
@@ -84,12 +83,13 @@ def open_source(source: str, image_column: str | None = None, split: str = "trai
 
 
 def _folder_items(folder: Path) -> Iterator[Item]:
-    for directory, subdirectories, names in os.walk(folder):
-        subdirectories.sort()
-        for name in sorted(names):
-            if name.lower().endswith(IMAGE_SUFFIXES):
-                path = Path(directory, name)
-                yield Item(path.relative_to(folder).as_posix(), str(path))
+    for path in images_in(folder):
+        yield Item(printable(Path(path).relative_to(folder).as_posix()), path)
+
+
+def printable(name: str) -> str:
+    """A name that can be written as UTF-8; bytes that are none stand as `\\xe9`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 class _Member(tarfile.TarInfo):
@@ -109,8 +109,8 @@ def _archive_items(path: Path) -> Iterator[Item]:
         # As a stream, and without the list of members that the library keeps.
         with tarfile.open(path, "r|*", tarinfo=_Member) as archive:
             for member in archive:
-                if member.isfile() and member.name.lower().endswith(IMAGE_SUFFIXES):
-                    yield Item(member.name, archive.extractfile(member).read())
+                if member.isfile() and is_image_name(member.name):
+                    yield Item(printable(member.name), archive.extractfile(member).read())
                     count += 1
                 archive.members = []
     except (tarfile.TarError, EOFError, OSError) as error:

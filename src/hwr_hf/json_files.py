@@ -1,0 +1,52 @@
+"""Small JSON files: reports, and what a folder of unfinished work was begun with.
+
+In: values of JSON types. Out: files in UTF-8 that are there whole or not at all.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+INPUTS_FILE = "inputs.json"
+
+
+def write_json(path: str | Path, content: object) -> None:
+    """Writes a file that people read too; its folder is made.
+
+    Raises:
+        OSError: The folder cannot be written or the disk is full; what was there stays.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.part")
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)
+
+
+def check_inputs(folder: str | Path, inputs: Mapping) -> None:
+    """Notes what the work in a folder is begun with, lest it goes on with something else.
+
+    Args:
+        folder: Made if it is not there.
+        inputs: All that the files in it depend on.
+
+    Raises:
+        ValueError: The folder was begun with other inputs; the message says which.
+    """
+    path = Path(folder, INPUTS_FILE)
+    inputs = json.loads(json.dumps(inputs))  # as the file gives them back
+    if not path.is_file():
+        write_json(path, inputs)
+        return
+    before = json.loads(path.read_text(encoding="utf-8"))
+    differing = [
+        f"{name} {before.get(name)!r} and not {inputs.get(name)!r}"
+        for name in sorted(before.keys() | inputs.keys())
+        if before.get(name) != inputs.get(name)
+    ]
+    if differing:
+        raise ValueError(
+            f"{folder} was begun with {'; '.join(differing)}. Repeat those to go on with it, give "
+            "another folder, or delete this one."
+        )

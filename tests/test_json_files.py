@@ -1,0 +1,28 @@
+import json
+
+import pytest
+
+from hwr_hf.json_files import check_inputs, write_json
+
+
+def test_a_report_is_written_into_a_new_folder_and_nothing_else(tmp_path):
+    write_json(tmp_path / "new" / "report.json", {"name": "Ä", "values": [1, 2.5]})
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["report.json"]
+    text = (tmp_path / "new" / "report.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {"name": "Ä", "values": [1, 2.5]}
+    assert "Ä" in text and text.endswith("}\n")
+
+
+def test_what_cannot_be_written_leaves_what_was_there(tmp_path):
+    write_json(tmp_path / "report.json", {"old": 1})
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "report.json", {"new": object()})
+    assert json.loads((tmp_path / "report.json").read_text()) == {"old": 1}
+
+
+def test_the_same_inputs_go_on_and_others_are_named(tmp_path):
+    inputs = {"folds": 2, "sizes": (1, 2)}
+    check_inputs(tmp_path / "work", inputs)
+    check_inputs(tmp_path / "work", inputs)
+    with pytest.raises(ValueError, match="begun with folds 2 and not 3; split None and not 'x'"):
+        check_inputs(tmp_path / "work", inputs | {"folds": 3, "split": "x"})
