@@ -22,6 +22,7 @@ from safetensors import SafetensorError
 from . import DEFAULT_MODEL, __version__
 from .devices import checked_device, slow_dtype_note
 from .image_files import IMAGE_SUFFIXES, images_in
+from .reading_options import add_beam_options, add_computing_options, beam_options, positive
 from .resnet_bilstm.views_resnet_bilstm import MAX_VIEWS
 
 SUCCESS, SOME_FAILED, USAGE = 0, 1, 2
@@ -299,18 +300,8 @@ def _load_pipeline(arguments: argparse.Namespace):
         corrector=corrector,
         decoder=arguments.decoder,
         num_return_sequences=arguments.n_best,
-        **_decoder_options(arguments),
+        **beam_options(arguments),
     )
-
-
-def _decoder_options(arguments: argparse.Namespace) -> dict:
-    """The options of the beam search that were given."""
-    options = {name: getattr(arguments, name) for name in ("ngram", "lm_weight", "beam_width")}
-    options = {name: value for name, value in options.items() if value is not None}
-    if arguments.decoder != "beam" and (options or getattr(arguments, "n_best", 1) > 1):
-        option = next(iter(options), "n_best").replace("_", "-")
-        raise ValueError(f"--{option} is an option of the beam search. Add --decoder beam.")
-    return options
 
 
 def _train(argv: list[str]) -> int:
@@ -367,7 +358,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         num_workers=arguments.num_workers,
         num_views=arguments.tta,
         decoder=arguments.decoder,
-        decoder_options=_decoder_options(arguments),
+        decoder_options=beam_options(arguments),
         seed=arguments.seed,
     )
     about["command"] = ["hwr-hf", *arguments.argv]
@@ -530,7 +521,7 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument("paths", nargs="+", metavar="PATH", help="image, folder or quoted pattern")
     read.add_argument("--json", action="store_true", help="JSON lines with scores, words and boxes")
     read.add_argument(
-        "--n-best", type=_positive, default=1, metavar="N", help="texts for each image, with beam"
+        "--n-best", type=positive, default=1, metavar="N", help="texts for each image, with beam"
     )
     read.add_argument(
         "--correct", action="store_true", help="correct with the corrector beside the model"
@@ -538,19 +529,7 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument(
         "--corrector", metavar="FOLDER_OR_ID", help="correct with this one; implies --correct"
     )
-    read.add_argument(
-        "--backend",
-        choices=["torch", "onnx"],
-        default="torch",
-        help="what computes the network; onnx needs hwr_hf[onnx] (%(default)s)",
-    )
-    read.add_argument(
-        "--dtype",
-        choices=["float32", "bfloat16"],
-        default="float32",
-        help="to compute in; bfloat16 is faster where the CPU or GPU has it, and changes a text "
-        "now and then (%(default)s)",
-    )
+    add_computing_options(read)
     _add_model_arguments(read)
 
     commands.add_parser("train", add_help=False)
@@ -605,10 +584,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--lowercase", action="store_true", help="compare without regard to case")
     add("--deskew", choices=["none", "line", "moment"], help="instead of the model's own setting")
     add("--deskew-passes", type=int, choices=[0, 1, 2], help="instead of the model's own setting")
-    add("--num-samples", type=_positive, metavar="N", help="read N lines drawn at random")
+    add("--num-samples", type=positive, metavar="N", help="read N lines drawn at random")
     add("--seed", type=int, default=0, help="of the drawn lines and the intervals (%(default)s)")
     add("--worst-lines", metavar="FILE", help="HTML page (runs/OUTPUT_worst_lines.html)")
-    add("--num-worst", type=_positive, default=100, metavar="N", help="lines on it (%(default)s)")
+    add("--num-worst", type=positive, default=100, metavar="N", help="lines on it (%(default)s)")
     add(
         "--dtype",
         choices=["float32", "bfloat16", "float16"],
@@ -655,7 +634,7 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (a GPU if there is one)")
     parser.add_argument(
-        "--batch-size", type=_positive, default=16, metavar="N", help="images at once (%(default)s)"
+        "--batch-size", type=positive, default=16, metavar="N", help="images at once (%(default)s)"
     )
     parser.add_argument(
         "--tta",
@@ -665,21 +644,8 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"decode the mean of N changed views, up to {MAX_VIEWS}: takes N times as long (1)",
     )
-    parser.add_argument(
-        "--decoder",
-        choices=["greedy", "beam"],
-        default="greedy",
-        help="beam: search with the character n-gram beside the model (%(default)s)",
-    )
+    add_beam_options(parser)
     parser.add_argument("--ngram", metavar="FILE", help="another n-gram for the beam search")
     parser.add_argument(
         "--lm-weight", type=float, metavar="W", help="weight of the n-gram; 0: search without"
     )
-    parser.add_argument("--beam-width", type=_positive, metavar="N", help="texts kept at a time")
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is too small, use 1 or more")
-    return number

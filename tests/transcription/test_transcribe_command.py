@@ -66,6 +66,17 @@ def test_the_same_command_goes_on_and_another_is_refused(lines, tmp_path, capsys
     assert rows_in(tmp_path / "out")[1]["words"] is None
 
 
+def test_a_narrow_beam_belongs_to_the_job(lines, tmp_path, capsys):
+    command = ["transcribe", str(lines), "--output", str(tmp_path / "out"), "--no-words"]
+    assert main([*command, "--beam-width", "8"]) == 2
+    assert "--beam-width is an option of the beam search" in capsys.readouterr().err
+    command += ["--decoder", "beam", "--beam-width", "8", "--min-probability"]
+    assert main([*command, "0.003"]) == 1
+    assert rows_in(tmp_path / "out")[3]["text"] == "the morning post"
+    assert main([*command, "0.1"]) == 2
+    assert "min_probability 0.003 and not 0.1" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("changed", ["config.json", "ngram.safetensors"])
 def test_it_does_not_go_on_with_a_changed_model_of_the_same_weights(
     lines, tmp_path, capsys, changed

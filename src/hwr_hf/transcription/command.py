@@ -11,6 +11,12 @@ from tqdm import tqdm
 
 from hwr_hf import DEFAULT_MODEL
 from hwr_hf.devices import checked_device, slow_dtype_note
+from hwr_hf.reading_options import (
+    add_beam_options,
+    add_computing_options,
+    beam_options,
+    positive,
+)
 from hwr_hf.transcription.job import Counts, transcribe
 from hwr_hf.transcription.parts import FORMATS, Parts
 from hwr_hf.transcription.reading import ReaderSettings, RowReader
@@ -35,11 +41,16 @@ scores and boxes, "error" (why the image could not be read; then there is no tex
 state of the model). Read them with `datasets`:
   load_dataset("json", data_dir="OUT")   or   load_dataset("parquet", data_dir="OUT")
 
-exit code: 0 all images read; 1 some not read, which their rows say; 2 wrong call, or stopped.
+Started again, the command goes through the source and the rows that are there, and reads what is
+missing. An image with an error counts as done: to try again, remove the file of its part. Run one
+command at a time for an output folder.
+
+exit code: 0 all images read; 1 some not read, which their rows say; 2 wrong call, or stopped by
+--on-error stop or a full disk; 130 interrupted.
 
 examples:
   hwr-hf transcribe scans/ --output texts
-  hwr-hf transcribe lines.tar --output texts --format parquet --decoder beam
+  hwr-hf transcribe lines.tar --output texts --format parquet --decoder beam --beam-width 8
   hwr-hf transcribe scans/ --output texts --dtype bfloat16
   hwr-hf transcribe owner/lines --split test --output texts
   hwr-hf transcribe lines/ --output texts --engine ray --num-workers 8 --num-gpus-per-worker 1
@@ -61,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.backend,
         arguments.batch_size,
         arguments.device,
+        beam_options(arguments),
     )
     if arguments.engine == "local":  # the machines of a cluster have devices of their own
         device = checked_device(arguments.device)
@@ -134,26 +146,14 @@ def _parser() -> argparse.ArgumentParser:
         help="JSON lines, or Parquet, which needs pyarrow (%(default)s)",
     )
     add("--model", default=DEFAULT_MODEL, help="folder or Hub id (the one in the package)")
-    add("--decoder", choices=("greedy", "beam"), default="greedy", help="(%(default)s)")
+    add_beam_options(parser)
     add(
         "--words",
         action=argparse.BooleanOptionalAction,
         default=True,
         help="words with their scores and boxes in the rows",
     )
-    add(
-        "--backend",
-        choices=("torch", "onnx"),
-        default="torch",
-        help="what computes the network; onnx needs hwr_hf[onnx] (%(default)s)",
-    )
-    add(
-        "--dtype",
-        choices=("float32", "bfloat16"),
-        default="float32",
-        help="to compute in; bfloat16 is faster where the CPU or GPU has it, and changes a text "
-        "now and then (%(default)s)",
-    )
+    add_computing_options(parser)
     add("--image-column", metavar="NAME", help="column of images, where a table has several")
     add("--split", default="train", help="of a data set with several (%(default)s)")
     add(
@@ -162,8 +162,8 @@ def _parser() -> argparse.ArgumentParser:
         default="skip",
         help="an image that cannot be read: a row with its error, or the end (%(default)s)",
     )
-    add("--batch-size", type=_positive, default=16, help="images at once (%(default)s)")
-    add("--part-size", type=_positive, default=PART_SIZE, help="images of a part (%(default)s)")
+    add("--batch-size", type=positive, default=16, help="images at once (%(default)s)")
+    add("--part-size", type=positive, default=PART_SIZE, help="images of a part (%(default)s)")
     add("--device", help="such as cuda or cpu (a GPU where there is one)")
     add(
         "--engine",
@@ -172,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
         help="this process, or workers on a Ray cluster (%(default)s)",
     )
     ray = parser.add_argument_group("with --engine ray")
-    ray.add_argument("--num-workers", type=_positive, help="models at work (as many as fit)")
+    ray.add_argument("--num-workers", type=positive, help="models at work (as many as fit)")
     ray.add_argument(
         "--num-gpus-per-worker", type=float, default=0, help="may be a fraction (%(default)s)"
     )
@@ -180,10 +180,3 @@ def _parser() -> argparse.ArgumentParser:
         "--ray-address", help="of a running cluster, such as auto (a new one on this machine)"
     )
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return number

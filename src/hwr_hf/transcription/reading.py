@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -38,6 +38,7 @@ class ReaderSettings:
         backend: What computes it, `"torch"` or `"onnx"`.
         batch_size: Images at once; does not change what is read.
         device: `"cpu"`, `"cuda"`, ...; None lets the library choose.
+        beam: Settings of the beam search instead of the n-gram's own, see `BeamSettings`.
     """
 
     model: str
@@ -47,6 +48,7 @@ class ReaderSettings:
     backend: str = "torch"
     batch_size: int = 16
     device: str | None = None
+    beam: Mapping[str, float] = field(default_factory=dict)
 
     def describe(self) -> dict:
         """What changes the rows.
@@ -61,6 +63,7 @@ class ReaderSettings:
             "words": self.words,
             "dtype": self.dtype,
             "backend": self.backend,
+            **self.beam,
         }
 
 
@@ -84,6 +87,7 @@ class RowReader:
             dtype=getattr(torch, settings.dtype),
             decoder=settings.decoder,
             return_words=settings.words,
+            **settings.beam,
         )
         self._revision = model_revision(settings.model)
 

@@ -1,0 +1,62 @@
+"""Options on how to read that several commands have: what computes, and how to decode."""
+
+import argparse
+
+BEAM_OPTIONS = ("ngram", "lm_weight", "beam_width", "min_probability")
+
+
+def positive(text: str) -> int:
+    """A whole number from 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is too small, use 1 or more")
+    return number
+
+
+def add_computing_options(parser: argparse.ArgumentParser) -> None:
+    """`--backend` and `--dtype`."""
+    parser.add_argument(
+        "--backend",
+        choices=("torch", "onnx"),
+        default="torch",
+        help="what computes the network; onnx needs hwr_hf[onnx] (%(default)s)",
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "bfloat16"),
+        default="float32",
+        help="to compute in; bfloat16 is faster where the CPU or GPU has it, and changes a text "
+        "now and then (%(default)s)",
+    )
+
+
+def add_beam_options(parser: argparse.ArgumentParser) -> None:
+    """`--decoder`, and how narrow the beam is."""
+    parser.add_argument(
+        "--decoder",
+        choices=("greedy", "beam"),
+        default="greedy",
+        help="beam: search with the character n-gram beside the model (%(default)s)",
+    )
+    parser.add_argument("--beam-width", type=positive, metavar="N", help="texts kept at a time")
+    parser.add_argument(
+        "--min-probability",
+        type=float,
+        metavar="P",
+        help="a character less probable than this in a frame is not tried there; with 0.003 and "
+        "--beam-width 8 the search is fast and nearly as good",
+    )
+
+
+def beam_options(arguments: argparse.Namespace) -> dict:
+    """The options of the beam search that were given.
+
+    Raises:
+        ValueError: There are some without `--decoder beam`.
+    """
+    options = {name: getattr(arguments, name, None) for name in BEAM_OPTIONS}
+    options = {name: value for name, value in options.items() if value is not None}
+    if arguments.decoder != "beam" and (options or getattr(arguments, "n_best", 1) > 1):
+        option = next(iter(options), "n_best").replace("_", "-")
+        raise ValueError(f"--{option} is an option of the beam search. Add --decoder beam.")
+    return options
