@@ -20,4 +20,4 @@ if __name__ == "__main__":
         parser.error(str(error))
     size = sum((arguments.output / file).stat().st_size for file in files)
     print(f"{len(files)} files, {size / 1e6:.1f} MB, in {arguments.output}")
-    print(f"Publish: hf upload user/name {arguments.output} . --repo-type space")
+    print(f"Publish: hwr-hf push {arguments.output} --repo user/name --type space")

@@ -91,7 +91,7 @@ examples:
   hwr-hf push runs/mine --repo user/name --private
   hwr-hf push runs/mine/checkpoint-500 --repo user/name --revision trial
   hwr-hf push runs/mine --repo user/name --results results/mine.json
-  hwr-hf push space --repo user/demo --type space
+  hwr-hf push runs/space --repo user/demo --type space   # made by scripts/pack_space.py
 
 A model's repository gets weights, processor, the code that reads without this package, a card, a
 licence and the results; of a training's folder nothing else. Without README.md in the folder a card
