@@ -182,11 +182,21 @@ def test_deskewing_methods_are_rows(page_of):
     assert "| 327 lines | none | 12.00 % (10.0 to 14.0) | 40.00 % |" in page
 
 
-def test_the_study_of_the_paper_is_linked_where_there_is_one(page_of, tmp_path):
-    assert "(ma2023/README.md)" not in page_of(lines=report())
-    (tmp_path / "ma2023").mkdir()
-    (tmp_path / "ma2023" / "README.md").write_text("# Ma (2023) done again\n")
-    assert "(ma2023/README.md)" in page_of(lines=report())
+@pytest.mark.parametrize(
+    ("file", "link"),
+    [
+        ("ma2023/README.md", "[ma2023](ma2023/README.md)"),
+        ("bert_hypothesis/README.md", "[bert_hypothesis](bert_hypothesis/README.md)"),
+        ("billion_lines.md", "[billion_lines](billion_lines.md)"),
+    ],
+)
+def test_a_report_with_a_page_of_its_own_is_linked_where_there_is_one(
+    page_of, tmp_path, file, link
+):
+    assert link not in page_of(lines=report())
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text("# A report\n")
+    assert link in page_of(lines=report())
 
 
 def test_a_picture_that_is_not_there_is_not_shown(page_of):

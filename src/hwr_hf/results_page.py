@@ -34,6 +34,22 @@ TITLES = {
     "transcribe_memory": "Memory of a transcription of many images",
     "tta": "Test-time augmentation",
 }
+# Reports that have pages of their own
+PAGES = {
+    "bert_hypothesis/README.md": (
+        "Does BERT help?",
+        "Correction with BERT beside other ways to use the same text, and the verdict",
+    ),
+    "ma2023/README.md": (
+        "Ma (2023) done again",
+        "The paper's networks, and what it left for later, compared under its own protocol and an "
+        "honest one",
+    ),
+    "billion_lines.md": (
+        "A billion lines",
+        "What they would cost on a cluster, and what would hold it up",
+    ),
+}
 
 
 def results_page(results_dir: str | Path) -> str:
@@ -66,16 +82,11 @@ def results_page(results_dir: str | Path) -> str:
         sections.append(deskew_section(files["deskew"]))
     if "calibration" in files:
         sections.append(calibration_section(files["calibration"], folder))
-    if (folder / "ma2023" / "README.md").is_file():
-        sections.append(
-            "## Ma (2023) done again\nThe paper's networks, and what it left for later, compared "
-            "under its own protocol and an honest one: [ma2023](ma2023/README.md)."
-        )
-    if (folder / "billion_lines.md").is_file():
-        sections.append(
-            "## A billion lines\nWhat they would cost on a cluster, and what would hold it up: "
-            "[billion_lines](billion_lines.md)."
-        )
+    sections += [
+        f"## {title}\n{sentence}: [{page.removesuffix('/README.md').removesuffix('.md')}]({page})."
+        for page, (title, sentence) in PAGES.items()
+        if (folder / page).is_file()
+    ]
     if any(report.get("confusions") for report in reports.values()):
         sections.append(confusion_section(reports))
     if any(report.get("worst_lines") for report in reports.values()):
