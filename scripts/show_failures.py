@@ -33,8 +33,7 @@ if __name__ == "__main__":
         "model_sha256": file_sha256(Path(arguments.model) / "model.safetensors"),
         "fonts": list(FONTS),
         "image_folder": IMAGE_FOLDER,
-        "note": f"every text drawn in {len(FONTS)} fonts; misread by greedy decoding, and by the beam "
-        "search",
+        "note": f"drawn in {len(FONTS)} fonts, misread by greedy decoding and by the beam search",
         "rows": try_limits(reader, files, Path(arguments.model) / IMAGE_FOLDER),
     }
     write_json(arguments.output, report)
