@@ -14,7 +14,7 @@ from transformers import pipeline
 import hwr_hf
 from hwr_hf.failure_examples import try_limits
 from hwr_hf.json_files import write_json
-from hwr_hf.model_card import file_sha256
+from hwr_hf.weights_files import file_sha256
 
 FONTS = ("kalam", "caveat", "patrick-hand", "indie-flower", "dancing-script")
 IMAGE_FOLDER = "results/failures"  # in the model's repository

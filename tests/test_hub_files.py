@@ -12,7 +12,7 @@ from PIL import Image
 import hwr_hf
 from hwr_hf.generated_card import GENERATED_MARK
 from hwr_hf.hub_files import folder_files, goes_stale, license_text, model_files
-from hwr_hf.model_card import file_sha256
+from hwr_hf.weights_files import file_sha256
 
 REPO = "user/reader"
 SOURCE_FILES = {

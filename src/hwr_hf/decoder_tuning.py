@@ -16,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .evaluation import line_logits, load_recogniser, weights_sha256
+from .evaluation import line_logits, load_recogniser
 from .metrics import edit_counts
 from .resnet_bilstm.beam_resnet_bilstm import BeamSearchDecoder
 from .resnet_bilstm.ctc_resnet_bilstm import greedy_decode
 from .resnet_bilstm.ngram_resnet_bilstm import CharacterNgram
+from .weights_files import weights_sha256
 
 GRID = {
     "lm_weight": (0.4, 0.5, 0.6, 0.7),

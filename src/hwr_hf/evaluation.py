@@ -11,7 +11,6 @@ or a beam search with the n-gram beside the model.
 from __future__ import annotations
 
 import base64
-import hashlib
 import html
 import io
 import platform
@@ -36,6 +35,7 @@ from .metrics import EditCounts, bootstrap_interval, edit_counts
 from .resnet_bilstm.beam_resnet_bilstm import load_beam_decoder
 from .resnet_bilstm.image_transforms_resnet_bilstm import UNREADABLE_IMAGE, ink_mask, to_grey
 from .resnet_bilstm.views_resnet_bilstm import read_views
+from .weights_files import weights_sha256
 
 if TYPE_CHECKING:
     import torch
@@ -506,12 +506,6 @@ def _settings(image_processor) -> dict:
         for name, value in sorted(image_processor.to_dict().items())
         if value is not None and not name.startswith("_") and not name.endswith(("_type", "_map"))
     }
-
-
-def weights_sha256(model_dir: str | Path) -> str | None:
-    """Fingerprint of a local model's weights, which says what a number was measured on."""
-    weights = Path(model_dir) / "model.safetensors"
-    return hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
 
 
 def _short_path(text: str) -> str:

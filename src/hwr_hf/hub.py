@@ -28,8 +28,8 @@ from huggingface_hub.utils import validate_repo_id
 from . import __version__
 from .generated_card import GENERATED_MARK
 from .hub_files import CARD, RepositoryFiles, folder_files, goes_stale, model_files
-from .model_card import file_sha256
 from .resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
+from .weights_files import file_sha256
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")

@@ -23,7 +23,6 @@ from .generated_card import GENERATED_MARK, generated_card
 from .model_card import (
     IAM_LICENSE,
     READING_MARK,
-    file_sha256,
     fill_section,
     read_json_files,
     reading_code,
@@ -31,7 +30,7 @@ from .model_card import (
 from .resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
 from .resnet_bilstm.hub_files_resnet_bilstm import complete_hub_folder
 from .results_page import is_evaluation
-from .weights_files import WEIGHTS, weight_files
+from .weights_files import WEIGHTS, file_sha256, weight_files
 
 CARD, LICENSE, RESULTS, CORRECTOR = "README.md", "LICENSE.md", "results", "corrector"
 PROCESSOR_FILES = ("processor_config.json", "tokenizer.json", "tokenizer_config.json")

@@ -6,7 +6,6 @@ about what was not measured are empty. The card of a model that has no template 
 `generated_card`.
 """
 
-import hashlib
 import json
 import math
 import re
@@ -21,6 +20,7 @@ from .data.font_download import FONTS
 from .resnet_bilstm.image_transforms_resnet_bilstm import MIN_CONTRAST
 from .resnet_bilstm.tokenization_resnet_bilstm import DEFAULT_CHARACTERS
 from .results_page import is_evaluation
+from .weights_files import file_sha256
 
 # The terms of IAM and IAM-OnDB, which weights trained on them inherit.
 IAM_LICENSE = {
@@ -84,15 +84,6 @@ def read_json_files(paths) -> dict:
         except ValueError as error:
             raise ValueError(f"{path} is no JSON ({error}). Write it again.") from error
     return files
-
-
-def file_sha256(path: Path) -> str:
-    """Fingerprint of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def reports_on(weights_sha256: str, files: dict) -> dict[str, dict]:

@@ -97,13 +97,13 @@ def write_onnx(recogniser: ResNetBiLstmForCTC, path: str | Path, int8: bool = Fa
         if int8:
             file = _quantised(file)
         graph = onnx.load(file)
-        graph.metadata_props.add(key=WEIGHTS_KEY, value=weights_sha256(recogniser))
+        graph.metadata_props.add(key=WEIGHTS_KEY, value=tensors_sha256(recogniser))
         onnx.save(graph, file)
         os.replace(file, path)
     return path
 
 
-def weights_sha256(recogniser: nn.Module) -> str:
+def tensors_sha256(recogniser: nn.Module) -> str:
     """SHA-256 over names, shapes and float32 values of all weights, however they were stored."""
     digest = hashlib.sha256()
     for name, tensor in sorted(recogniser.state_dict().items()):

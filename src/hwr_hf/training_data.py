@@ -235,13 +235,13 @@ def part_at_fold(
         )
     # Dealt out by their lines, so that a writer's words are in the fold of the lines.
     lines = load_iam(data.iam, unit="lines", split=data.split)["train"]
-    fold_of = draw_folds(Counter(_writers(lines)), data.num_folds)
-    is_left_out = [fold_of.get(writer) == data.left_out_fold for writer in _writers(train)]
+    fold_of = draw_folds(Counter(writers_of(lines)), data.num_folds)
+    is_left_out = [fold_of.get(writer) == data.left_out_fold for writer in writers_of(train)]
     kept = [row for row, left_out in enumerate(is_left_out) if not left_out]
     return train.select(kept), train.select([row for row, out in enumerate(is_left_out) if out])
 
 
-def _writers(dataset: datasets.Dataset) -> list[str]:
+def writers_of(dataset: datasets.Dataset) -> list[str]:
     """Who wrote each image; where IAM's forms.txt is missing, the form it is from."""
     pairs = zip(dataset["writer_id"], dataset["form_id"], strict=True)
     return [writer if writer is not None else form for writer, form in pairs]

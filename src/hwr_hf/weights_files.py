@@ -1,6 +1,8 @@
-"""Where a saved model's weights are: one safetensors file, or shards that an index names."""
+"""Where a saved model's weights are, one safetensors file or shards that an index names; hashes."""
 
+import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 WEIGHTS = "model.safetensors"
@@ -17,3 +19,27 @@ def weight_files(folder: str | Path) -> list[Path]:
     index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     shards = [folder / name for name in sorted(set(index["weight_map"].values()))]
     return shards if all(shard.is_file() for shard in shards) else []
+
+
+def weights_sha256(folder: str | Path) -> str | None:
+    """Fingerprint of a local model's weights, which says what a number was measured on.
+
+    Of one file it is the file's SHA-256; None where there are no weights, as for a Hub id.
+    """
+    files = weight_files(folder)
+    return files_sha256(files) if files else None
+
+
+def file_sha256(path: Path) -> str:
+    """Fingerprint of a file, in hexadecimal."""
+    return files_sha256([path])
+
+
+def files_sha256(paths: Iterable[Path]) -> str:
+    """Fingerprint of files one after the other, in hexadecimal."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

@@ -39,11 +39,11 @@ from hwr_hf.correction.gate_fitting import fit_gate
 from hwr_hf.correction.masked_lm import MaskedLmScorer
 from hwr_hf.correction.noise import ConfusionModel
 from hwr_hf.data.iam import load_iam
-from hwr_hf.evaluation import weights_sha256
 from hwr_hf.json_files import check_inputs
 from hwr_hf.language_model import Corpus, estimate_ngram, iam_corpus, read_corpus
 from hwr_hf.metrics import cer
 from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import NGRAM_FILE, CharacterNgram
+from hwr_hf.weights_files import weights_sha256
 
 IAM_WEIGHT = 5.0  # of IAM's training text in the n-gram, which is the nearest to what is read
 NGRAM_ORDER, NGRAM_MEGABYTES = 6, 10.0

@@ -86,8 +86,11 @@ class HandwritingFonts:
 
     def fonts_for(self, text: str) -> list[str]:
         """Names of the fonts that have every character of `text`."""
+        return [font.name for font in self._covering(text)]
+
+    def _covering(self, text: str) -> list["_Font"]:
         needed = frozenset(text) - {" "}
-        return [font.name for font in self._fonts if needed <= font.covered]
+        return [font for font in self._fonts if needed <= font.covered]
 
     def draw(self, text: str, rng: np.random.Generator, height: int = 64) -> np.ndarray:
         """The text as a line of handwriting.
@@ -106,10 +109,10 @@ class HandwritingFonts:
         words = text.split()
         if not words:
             raise ValueError(f"The text {text!r} is blank: there is nothing to draw.")
-        needed = frozenset(text) - {" "}
-        candidates = [font for font in self._fonts if needed <= font.covered]
+        candidates = self._covering(text)
         if not candidates:
-            nowhere = [c for c in sorted(needed) if not any(c in f.covered for f in self._fonts)]
+            needed = sorted(frozenset(text) - {" "})
+            nowhere = [c for c in needed if not any(c in f.covered for f in self._fonts)]
             raise ValueError(
                 f"No font can draw {text!r}: "
                 + (f"none has {', '.join(map(repr, nowhere))}." if nowhere else "none has all.")

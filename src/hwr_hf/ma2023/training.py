@@ -34,6 +34,7 @@ from hwr_hf.training import (
     fastest_memory_format,
     last_complete_checkpoint,
 )
+from hwr_hf.training_data import writers_of
 
 NUM_MEASURED = 2000  # training words whose mean and deviation are those of the channels
 WARMUP_SHARE = 0.1
@@ -91,7 +92,7 @@ def prepare_words(
         mean, deviation = _mean_and_deviation(prepared["train"])
         image_processor.image_mean = [mean] * image_processor.num_channels
         image_processor.image_std = [deviation] * image_processor.num_channels
-    writers = {name: _writers(dataset) for name, dataset in words.items()}
+    writers = {name: writers_of(dataset) for name, dataset in words.items()}
     return prepared, writers, ResNetBiLstmProcessor(image_processor, ResNetBiLstmTokenizer())
 
 
@@ -236,12 +237,6 @@ def _mean_and_deviation(words: datasets.Dataset) -> tuple[float, float]:
     images = words.select(range(min(NUM_MEASURED, len(words))))["image"]
     pixels = np.concatenate([np.asarray(image).ravel() for image in images]) / 255
     return round(float(pixels.mean()), 4), round(float(pixels.std()), 4)
-
-
-def _writers(words: datasets.Dataset) -> list[str]:
-    """Who wrote each word, or the form where that is not known."""
-    pairs = zip(words["writer_id"][:], words["form_id"][:], strict=True)
-    return [form if writer is None else writer for writer, form in pairs]
 
 
 def _training_arguments(

@@ -5,7 +5,6 @@ An image that cannot be read has its reason in `error` and no text; it costs no 
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +19,7 @@ from transformers import AutoConfig, pipeline
 from hwr_hf.onnx_export import ONNX_FILE
 from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import NGRAM_FILE
 from hwr_hf.transcription.sources import Item, printable
-from hwr_hf.weights_files import weight_files
+from hwr_hf.weights_files import files_sha256, weight_files
 
 SETTINGS_FILES = ("config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json")
 BATCHES_AT_ONCE = 4  # of decoded images; the pipeline makes batches of like width of them
@@ -181,10 +180,7 @@ def settings_revision(model: str, decoder: str, backend: str) -> str | None:
 
 
 def _digest(files: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
+    return files_sha256(files)[:16]
 
 
 def _reason(error: Exception) -> str:
