@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .json_files import check_inputs
+from .json_files import check_inputs, short_path
 
 WHOLE_RECIPE = "all ingredients"
 # Arguments that take one ingredient out; the last of two equal options counts.
@@ -63,7 +63,11 @@ def run_ablation(
         )
     if train is None:
         from hwr_hf.training import main as train
-    report = {"arguments": list(arguments), "seeds": list(seeds), "variants": []}
+    report = {
+        "arguments": [short_path(argument) for argument in arguments],
+        "seeds": list(seeds),
+        "variants": [],
+    }
     for name in variants:
         curves = []
         for seed in seeds:

@@ -30,7 +30,7 @@ import numpy as np
 from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
-from .json_files import write_json
+from .json_files import short_path, write_json
 from .metrics import EditCounts, bootstrap_interval, edit_counts
 from .resnet_bilstm.beam_resnet_bilstm import load_beam_decoder
 from .resnet_bilstm.image_transforms_resnet_bilstm import UNREADABLE_IMAGE, ink_mask, to_grey
@@ -251,7 +251,7 @@ def write_report(result: EvaluationResult, path: str | Path, about: dict) -> dic
         "decoder": result.decoder,
         "decoder_settings": result.decoder_settings,
         "num_views": result.num_views,
-        "model": _short_path(result.model),
+        "model": short_path(result.model),
         "model_sha256": weights_sha256(result.model),
         "deskew": settings["deskew_method"] if passes else "none",
         "num_deskew_passes": passes,
@@ -508,17 +508,9 @@ def _settings(image_processor) -> dict:
     }
 
 
-def _short_path(text: str) -> str:
-    """A path under the working folder relative to it, another absolute path by its last part."""
-    path = Path(text)
-    if not path.is_absolute():
-        return text
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else path.name
-
-
 def _short_argument(argument: str) -> str:
     option, equals, value = argument.rpartition("=")
-    return option + equals + _short_path(value)
+    return option + equals + short_path(value)
 
 
 def _rounded(interval: tuple[float, float] | None) -> list[float] | None:

@@ -50,3 +50,11 @@ def check_inputs(folder: str | Path, inputs: Mapping) -> None:
             f"{folder} was begun with {'; '.join(differing)}. Repeat those to go on with it, give "
             "another folder, or delete this one."
         )
+
+
+def short_path(text: str) -> str:
+    """A path as a report shows it: relative where it lies under the working folder, else its name."""
+    path = Path(text)
+    if not path.is_absolute():
+        return text
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else path.name
