@@ -133,10 +133,11 @@ def test_an_ablation_is_a_table_of_means_over_its_seeds(page_of):
         {"name": name, "arguments": [], "lines_cer": {"seeds": [mean, mean], "mean": mean}}
         for name, mean in (("all ingredients", 0.05), ("no augmentation", 0.08))
     ]
-    page = page_of(
-        pictures=["ablation"], lines=report(), ablation={"seeds": [1, 2], "variants": variants}
-    )
+    about = {"dataset": "IAM subset", "seeds": [1, 2], "arguments": ["--max_steps", "5"]}
+    page = page_of(pictures=["ablation"], lines=report(), ablation=about | {"variants": variants})
+    assert "dataset IAM subset." in page
     assert "mean over the seeds 1, 2." in page and "(ablation.png)" in page
+    assert "`hwr-hf train --max_steps 5`" in page
     assert rows_of(page)[-2:] == ["| all ingredients | 5.0% |", "| no augmentation | 8.0% |"]
 
 

@@ -53,7 +53,7 @@ def check_inputs(folder: str | Path, inputs: Mapping) -> None:
 
 
 def short_path(text: str) -> str:
-    """A path as a report shows it: relative where it lies under the working folder, else its name."""
+    """A path as a report shows it: its name, or where it lies under the working folder."""
     path = Path(text)
     if not path.is_absolute():
         return text

@@ -8,6 +8,7 @@ image of a data set is on the page: its files hold none.
 """
 
 import json
+import shlex
 from pathlib import Path
 
 from .ablation import ablation_table
@@ -124,9 +125,11 @@ def ablation_section(ablation: dict, folder: Path) -> str:
     """Validation CER of the whole recipe and without each of its ingredients."""
     title = TITLES["ablation"]
     seeds = ", ".join(map(str, ablation["seeds"]))
+    command = shlex.join(["hwr-hf", "train", *ablation["arguments"]])
     return (
-        f"## {title}\nThe lowest validation CER of trainings of the same length, mean over the "
-        f"seeds {seeds}.{_picture('ablation', title, folder)}\n\n{ablation_table(ablation)}"
+        f"## {title}\n{_conditions(ablation)} The lowest validation CER of trainings of the same "
+        f"length, mean over the seeds {seeds}. The whole recipe is `{command}`."
+        f"{_picture('ablation', title, folder)}\n\n{ablation_table(ablation)}"
     )
 
 
