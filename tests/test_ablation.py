@@ -58,6 +58,16 @@ def test_what_has_ended_is_not_trained_again(train, tmp_path):
     assert report["variants"][0]["words_cer"]["seeds"] == [0.3]
 
 
+def test_a_variant_of_the_network_keeps_the_other_overrides_of_the_recipe(train, tmp_path):
+    overrides = '{"lstm_hidden_size": 8, "ctc_shortcut_weight": 0.3}'
+    recipe = ["--config_overrides", overrides, "--bf16", "True"]
+    run_ablation(recipe, tmp_path, [1], ["no CTC shortcut"], train)
+    (arguments,) = train.calls
+    assert arguments[:2] == ["--bf16", "True"] and arguments.count("--config_overrides") == 1
+    overrides = json.loads(arguments[arguments.index("--config_overrides") + 1])
+    assert overrides == {"lstm_hidden_size": 8, "ctc_shortcut_weight": 0.0}
+
+
 def test_what_was_trained_otherwise_is_not_taken(train, tmp_path):
     run_ablation(["--max_steps", "5"], tmp_path, [1], [WHOLE_RECIPE], train)
     with pytest.raises(ValueError, match=r"begun with arguments .*'5'.* and not .*'9'"):

@@ -12,17 +12,18 @@ import numpy as np
 
 from .json_files import check_inputs, short_path
 
+OVERRIDES = "--config_overrides"
 WHOLE_RECIPE = "all ingredients"
-# Arguments that take one ingredient out; the last of two equal options counts.
+# Arguments that take one ingredient out; they come last, and the last of two equal options counts.
 VARIANTS = {
     WHOLE_RECIPE: [],
     "no drawn lines": ["--synthetic_lines", "0"],
     "no joined words": ["--joined_lines", "0"],
     "no augmentation": ["--augment", "0"],
     "no average of the weights": ["--ema_decay", "0"],
-    "no CTC shortcut": ["--config_overrides", '{"ctc_shortcut_weight": 0.0}'],
+    "no CTC shortcut": [OVERRIDES, '{"ctc_shortcut_weight": 0.0}'],
     "a frame every 8 columns": [
-        "--config_overrides",
+        OVERRIDES,
         '{"stage_strides": [[1, 1], [2, 2], [2, 2]]}',
         "--on_too_long",
         "skip",
@@ -75,7 +76,7 @@ def run_ablation(
             check_inputs(folder, {"arguments": [*arguments, *VARIANTS[name]]})
             if not (folder / "trainer_state.json").is_file():
                 own = ["--output_dir", str(folder), "--seed", str(seed)]
-                train([*arguments, *VARIANTS[name], *own])
+                train([*merged_overrides([*arguments, *VARIANTS[name]]), *own])
             curves.append(lowest_rates(folder))
         rates = {rate: [curve[rate] for curve in curves] for rate in curves[0]}
         report["variants"].append(
@@ -86,6 +87,16 @@ def run_ablation(
             }
         )
     return report
+
+
+def merged_overrides(arguments: Sequence[str]) -> list[str]:
+    """The arguments with one `--config_overrides` that says what all of them say, at the end."""
+    kept, overrides = list(arguments), {}
+    while OVERRIDES in kept:
+        at = kept.index(OVERRIDES)
+        overrides |= json.loads(kept[at + 1])
+        del kept[at : at + 2]
+    return [*kept, OVERRIDES, json.dumps(overrides)] if overrides else kept
 
 
 def lowest_rates(folder: str | Path) -> dict[str, float]:
