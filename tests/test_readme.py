@@ -338,6 +338,17 @@ def test_the_word_errors_with_bert_are_those_measured():
     assert f"to {ngram[0]} and {ngram[1]} %" in text
 
 
+def test_the_ablation_is_that_measured():
+    variants = json.loads((ROOT / "results" / "ablation.json").read_text())["variants"]
+    cer = {variant["name"]: f"{100 * variant['lines_cer']['mean']:.1f}" for variant in variants}
+    text = " ".join(README.split())
+    assert f"({cer['all ingredients']} % with all ingredients" in text
+    lacking = [cer[f"no {name}"] for name in ("CTC shortcut", "joined words", "drawn lines")]
+    assert "{}, {} and {} % without them".format(*lacking) in text
+    assert f"lower ({cer['no augmentation']} %)" in text
+    assert f"constant rate ({cer['no decay of the rate']} %)" in text
+
+
 def test_the_speeds_are_those_measured():
     report = json.loads((ROOT / "results" / "speed.json").read_text())
     assert f"{report['lines']} validation lines" in README
