@@ -265,9 +265,10 @@ def test_an_example_is_read_and_can_be_read_again(open_page):
 
 
 def test_the_decoder_can_be_switched(open_page, line):
+    draw_text_line("clodd burn bum", font_size=48, margin=20).save(line)  # no English: it doubts
     page = open_page()
     give(page, line)
-    wait_for_text(page, "post")
+    wait_for_text(page, "burn")
     assert page.locator(".hwr-table tbody tr").count() > 1
     page.get_by_label("Greedy").check()
     page.wait_for_selector(".hwr-table", state="detached")

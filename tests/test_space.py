@@ -112,7 +112,7 @@ def test_the_script_packs_a_space(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["pack_space.py", "--output", str(output)])
     runpy.run_path(str(ROOT / "scripts" / "pack_space.py"), run_name="__main__")
     assert (output / "hwr_hf" / "pretrained" / "model.safetensors").is_file()
-    assert "hf upload user/name" in capsys.readouterr().out
+    assert f"hwr-hf push {output} --repo user/name --type space" in capsys.readouterr().out
 
 
 def test_the_readme_of_the_space_names_the_script_that_packs_it():

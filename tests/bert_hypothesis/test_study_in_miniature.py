@@ -96,7 +96,7 @@ def test_one_command_leaves_numbers_page_and_figure(study, masked_lm, tmp_path, 
 
     # The texts of other models are not taken for those of these.
     assert study(bert=[masked_lm, masked_lm]) == 2
-    assert "holds the texts of other models" in capsys.readouterr().err
+    assert "was begun with" in capsys.readouterr().err
 
     # No line of IAM is in what is published.
     assert "Rain again" not in page + json.dumps(results)
