@@ -39,17 +39,21 @@ def check_inputs(folder: str | Path, inputs: Mapping) -> None:
     if not path.is_file():
         write_json(path, inputs)
         return
-    before = json.loads(path.read_text(encoding="utf-8"))
-    differing = [
-        f"{name} {before.get(name)!r} and not {inputs.get(name)!r}"
-        for name in sorted(before.keys() | inputs.keys())
-        if before.get(name) != inputs.get(name)
-    ]
+    differing = differences(json.loads(path.read_text(encoding="utf-8")), inputs)
     if differing:
         raise ValueError(
-            f"{folder} was begun with {'; '.join(differing)}. Repeat those to go on with it, give "
-            "another folder, or delete this one."
+            f"{folder} was begun with {differing}. Repeat those to go on with it, give another "
+            "folder, or delete this one."
         )
+
+
+def differences(before: Mapping, now: Mapping) -> str:
+    """What an error says of settings that are not those of before; `""` where all agree."""
+    return "; ".join(
+        f"{name} {before.get(name)!r} and not {now.get(name)!r}"
+        for name in sorted(before.keys() | now.keys())
+        if before.get(name) != now.get(name)
+    )
 
 
 def short_path(text: str) -> str:

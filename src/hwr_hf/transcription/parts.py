@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from hwr_hf.json_files import differences
+
 FORMATS = ("jsonl", "parquet")
 JOB_FILE = "job.json"
 _LEFT_OVER = re.compile(r"\.(?:part|job)-.*")
@@ -94,14 +96,10 @@ def _is_left_over(path: Path) -> bool:
 
 
 def _check_same(made_with: dict, settings: dict, folder: str | Path) -> None:
-    differing = [
-        f"{name} {made_with.get(name)!r} and not {settings.get(name)!r}"
-        for name in sorted(made_with.keys() | settings.keys())
-        if made_with.get(name) != settings.get(name)
-    ]
+    differing = differences(made_with, settings)
     if differing:
         raise ValueError(
-            f"{folder} was made with {'; '.join(differing)}. Repeat those to go on with it, or "
+            f"{folder} was made with {differing}. Repeat those to go on with it, or "
             "give another --output; nothing is overwritten."
         )
 
