@@ -17,19 +17,20 @@ WEIGHT_NOISE = 1e-4
 
 
 def start(folder, num_processes=1, **options):
-    """Runs the worker and returns its exit status."""
+    """Runs the worker and returns how it ended."""
     launcher = [sys.executable]
     if num_processes > 1:
         launcher += ["-m", "torch.distributed.run", "--standalone"]
         launcher += [f"--nproc_per_node={num_processes}"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     command = [*launcher, str(WORKER), str(folder), json.dumps(options)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True).returncode
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
 def run(folder, **options):
     """Runs the worker to its end and returns its losses and weights."""
-    assert start(folder, **options) == 0
+    ended = start(folder, **options)
+    assert ended.returncode == 0, ended.stderr[-5000:]
     weights = load_file(folder / "weights.safetensors")
     return json.loads((folder / "losses.json").read_text()), weights
 
@@ -79,7 +80,8 @@ def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path):
     # With dropout, shuffled batches, running batch-norm statistics and the average of the weights.
     options = {"batch_columns": TWO_LINES, "max_steps": 7, "save_steps": 2, "dropout": 0.2}
     whole = run(tmp_path / "whole", **options)
-    assert start(tmp_path / "killed", kill_at=5, **options) == -signal.SIGKILL
+    killed = start(tmp_path / "killed", kill_at=5, **options)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-5000:]
     assert not (tmp_path / "killed" / "weights.safetensors").exists()
     resumed = run(tmp_path / "killed", **options)
     assert_alike(resumed, whole)
