@@ -33,7 +33,7 @@ from rapidfuzz.distance import Levenshtein
 from .json_files import short_path, write_json
 from .metrics import EditCounts, bootstrap_interval, edit_counts
 from .resnet_bilstm.beam_resnet_bilstm import load_beam_decoder
-from .resnet_bilstm.image_transforms_resnet_bilstm import UNREADABLE_IMAGE, ink_mask, to_grey
+from .resnet_bilstm.image_transforms_resnet_bilstm import UNREADABLE_IMAGE, has_ink, to_grey
 from .resnet_bilstm.views_resnet_bilstm import read_views
 from .weights_files import weights_sha256
 
@@ -495,8 +495,8 @@ def _prepare(items: list[tuple[int, np.ndarray | None]], processor):
     if not readable:
         return [], [], None
     rows, images = zip(*readable, strict=True)
-    has_ink = [bool(ink_mask(image).any()) for image in images]
-    return list(rows), has_ink, processor(images=list(images), return_tensors="pt")
+    inked = [has_ink(image) for image in images]
+    return list(rows), inked, processor(images=list(images), return_tensors="pt")
 
 
 def _settings(image_processor) -> dict:

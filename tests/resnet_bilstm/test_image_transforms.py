@@ -13,6 +13,7 @@ from hwr_hf.resnet_bilstm.image_transforms_resnet_bilstm import (
     crop_to_ink,
     deskew_line,
     deskew_moments,
+    has_ink,
     ink_mask,
     is_light_on_dark,
     moment_shear,
@@ -416,12 +417,20 @@ def test_a_tightly_cropped_full_stop_stays_a_dot(size, ink_rows):
 
 
 @pytest.mark.parametrize("side", [1, 2, 6])
-def test_a_crop_all_of_ink_becomes_a_dot_on_white_paper(side):
-    line, _ = prepare_line(to_grey(np.zeros((side, side), np.uint8)))
-    middle = np.zeros(line.shape, bool)
-    middle[24 - side : 24 + side, 8 - side : 8 + side] = True
-    assert line.shape == (48, MIN_WIDTH)
-    assert (line[middle] < 200).all() and line[~middle].mean() > 240
+@pytest.mark.parametrize("ink", [0, 130, 200])
+def test_a_crop_all_of_ink_becomes_a_dot_on_white_paper(side, ink):
+    crop = to_grey(np.full((side, side), ink, np.uint8))
+    line, to_original = prepare_line(crop)
+    rows, columns = np.nonzero(line < (ink + 255) / 2)
+    assert np.ptp(rows) + 1 == np.ptp(columns) + 1 == pytest.approx(2 * side, abs=1)
+    centre = np.array([columns.mean() + 0.5, rows.mean() + 0.5, 1])
+    assert to_original @ centre == pytest.approx([side / 2, side / 2], abs=0.25)
+    assert line[0].min() == 255 and has_ink(crop)
+
+
+def test_a_crop_of_a_dots_size_without_ink_is_blank():
+    assert not has_ink(np.full((3, 3), 240, np.uint8))
+    assert (prepare_line(page(3, 3))[0] == 255).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 200), (200, 1), (48, 3), (3, 48), (2000, 30)])

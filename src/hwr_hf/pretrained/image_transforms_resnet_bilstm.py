@@ -246,6 +246,17 @@ def ink_mask(image: np.ndarray) -> np.ndarray:
     return mask & (num_in_square >= 3)
 
 
+def has_ink(image: np.ndarray) -> bool:
+    """Whether there is anything to read; a crop of at most `SPECK_SIDE` is a dot unless white.
+
+    Args:
+        image: uint8 of shape `(height, width)`, 0 = ink, 255 = paper.
+    """
+    if max(image.shape) <= SPECK_SIDE:
+        return int(image.min()) <= 255 - MIN_CONTRAST
+    return bool(ink_mask(image).any())
+
+
 def _paper_level(image: np.ndarray) -> int:
     """Median grey level of the paper, to fill what a warp uncovers; white where all is ink."""
     threshold, _, level = otsu(image)
@@ -588,6 +599,9 @@ def prepare_line(
     check_choice("deskew_method", deskew_method, (*DESKEW_METHODS, None))
     check_choice("on_too_wide", on_too_wide, ON_TOO_WIDE)
 
+    border = SPECK_SIDE if do_crop and max(image.shape) <= SPECK_SIDE else 0
+    if border:  # a crop of a dot has hardly any paper for it to stand out from
+        image = np.pad(image, border, constant_values=255)
     part, part_left, part_top = _focus(image) if do_crop else (image, 0, 0)
     small, factor = _reduce(part, WORKING_HEIGHT)
     if deskew_method == "moment":
@@ -618,14 +632,15 @@ def prepare_line(
             _report_too_wide(new_width, max_width, on_too_wide)
             new_width = max_width
 
-    to_original = (
+    to_image = (
         _translation(part_left, part_top)
         @ np.diag([factor, factor, 1.0])
         @ to_small
         @ _translation(left, top)
         @ np.diag([box_width / new_width, box_height / new_height, 1.0])
     )
-    return _resample(image, to_original, new_height, new_width), to_original[:2]
+    to_original = _translation(-border, -border) @ to_image
+    return _resample(image, to_image, new_height, new_width), to_original[:2]
 
 
 def _resample(image: np.ndarray, to_image: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -34,7 +34,7 @@ from .ctc_resnet_bilstm import (
     greedy_decode,
 )
 from .hub_files_resnet_bilstm import HubFolderMixin
-from .image_transforms_resnet_bilstm import UNREADABLE_IMAGE, ink_mask, to_grey
+from .image_transforms_resnet_bilstm import UNREADABLE_IMAGE, has_ink, ink_mask, to_grey
 from .ngram_resnet_bilstm import NGRAM_FILE, find_ngram
 from .processing_resnet_bilstm import ResNetBiLstmProcessor
 from .sorted_batches_resnet_bilstm import COLUMNS_PER_LINE, collate_lines, read_in_batches
@@ -172,7 +172,7 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
             warnings.warn(f"{_name(image)}: {warning.message}", warning.category, stacklevel=2)
         return {
             **inputs,  # pixel_values, pixel_mask, to_original
-            "has_ink": torch.tensor([bool(ink_mask(grey).any())]),
+            "has_ink": torch.tensor([has_ink(grey)]),
             "original_size": torch.tensor([grey.shape[::-1]]),  # width, height
         }
 
