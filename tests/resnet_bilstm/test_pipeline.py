@@ -78,7 +78,7 @@ def test_half_as_large_numbers_make_room_for_twice_as_many_lines(
 
     monkeypatch.setattr(reader.model, "forward", counted)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    wide = draw_text_line("a line wide enough for two")
+    wide = draw_text_line("a line that is wide enough for only two")
     reader([wide] * 4, batch_size=4)
     assert max(sizes) == expected
 

@@ -13,8 +13,8 @@ from hwr_hf.resnet_bilstm.sorted_batches_resnet_bilstm import (
 WIDTHS = [5, 3, 9, 3, 7, 1, 8, 2, 6, 4] * 5
 
 
-def lines():
-    for number, width in enumerate(WIDTHS):
+def lines(widths=WIDTHS):
+    for number, width in enumerate(widths):
         yield {
             "pixel_values": torch.ones(1, 1, 2, width),
             "pixel_mask": torch.ones(1, width),
@@ -46,24 +46,24 @@ def test_batches_hold_lines_of_like_width():
 @pytest.mark.parametrize(
     ("widths", "expected"),
     [
-        pytest.param([352, 300, 320], [[352, 320, 300]], id="narrow-enough"),
-        pytest.param([500, 460, 64, 64], [[500, 460], [64, 64]], id="two-wide-ones-fill-it"),
+        pytest.param([448, 300, 320], [[448, 320, 300]], id="narrow-enough"),
+        pytest.param([640, 600, 64, 64], [[640, 600], [64, 64]], id="two-wide-ones-fill-it"),
         pytest.param([9000, 64], [[9000], [64]], id="one-is-read-however-wide"),
     ],
 )
-def test_the_columns_of_a_batch_of_three_are_bounded_by_three_times_352(widths, expected):
+def test_the_columns_of_a_batch_of_three_are_bounded_by_three_times_448(widths, expected):
     rows = [{"pixel_mask": torch.ones(1, width)} for width in widths]
     batches = rows_of_like_width(rows, 3)
     assert [[widths[row] for row in batch] for batch in batches] == expected
 
 
 def test_a_batch_may_have_more_columns():
-    rows = [{"pixel_mask": torch.ones(1, width)} for width in [352] * 6]
+    rows = [{"pixel_mask": torch.ones(1, width)} for width in [448] * 6]
     assert [len(batch) for batch in rows_of_like_width(rows, 2)] == [2, 2, 2]
-    assert [len(batch) for batch in rows_of_like_width(rows, 4, columns_per_line=176)] == [2, 2, 2]
+    assert [len(batch) for batch in rows_of_like_width(rows, 4, columns_per_line=224)] == [2, 2, 2]
 
 
-@pytest.mark.parametrize(("num_lines", "expected"), [(10, [5, 5]), (20, [8, 8, 4])])
+@pytest.mark.parametrize(("num_lines", "expected"), [(10, [5, 5]), (20, [8, 8, 2, 2])])
 def test_the_lines_of_a_batch_are_shared_among_the_threads(num_lines, expected):
     sizes = []
 
@@ -111,12 +111,13 @@ def test_only_so_many_lines_are_asked_for_ahead():
 
     def counted():
         nonlocal asked
-        for line in lines():
+        for line in lines(WIDTHS * 2):
             asked += 1
             yield line
 
-    next(read_in_batches(counted(), echo, batch_size=2))
-    assert asked == 2 * BATCHES_AHEAD * 2  # the window that is read and the next
+    ahead = [asked - n for n, _ in enumerate(read_in_batches(counted(), echo, batch_size=2))]
+    assert ahead[0] == 2 + 4  # a window of one batch, so that reading starts soon, and the next
+    assert max(ahead) == 2 * BATCHES_AHEAD * 2  # the window that is read and the next
 
 
 def test_an_error_of_a_batch_is_raised_and_pytorchs_threads_are_as_before():

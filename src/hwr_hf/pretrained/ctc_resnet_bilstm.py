@@ -42,7 +42,7 @@ def greedy_decode(logits: np.ndarray | torch.Tensor, blank_id: int = 0) -> list[
     Raises:
         ValueError: `logits` is not two-dimensional.
     """
-    return ctc_collapse(line_log_probabilities(logits).argmax(dim=-1).tolist(), blank_id)
+    return ctc_collapse(_line(logits).argmax(dim=-1).tolist(), blank_id)
 
 
 def ctc_log_probability(
@@ -258,13 +258,17 @@ def _skip(scores: np.ndarray, may_skip: np.ndarray) -> np.ndarray:
 
 def line_log_probabilities(logits: np.ndarray | torch.Tensor) -> torch.Tensor:
     """Logits of one line as normalised float64 log-probabilities on the CPU."""
+    return _line(logits).to("cpu", torch.float64).log_softmax(dim=-1)
+
+
+def _line(logits: np.ndarray | torch.Tensor) -> torch.Tensor:
     logits = torch.as_tensor(logits)
     if logits.ndim != 2:
         raise ValueError(
             f"Logits of shape {tuple(logits.shape)} given; one line is (frames, vocab_size). "
             "Decode the lines of a batch one by one."
         )
-    return logits.detach().to("cpu", torch.float64).log_softmax(dim=-1)
+    return logits.detach()
 
 
 def _check_labels(labels: Sequence[int], vocab_size: int, blank_id: int) -> None:

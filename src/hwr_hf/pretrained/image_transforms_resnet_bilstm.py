@@ -21,6 +21,7 @@ import os
 import struct
 import warnings
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
@@ -181,7 +182,7 @@ def is_light_on_dark(image: np.ndarray) -> bool:
     """
     if max(image.shape) <= SPECK_SIDE:
         return False
-    small = _reduce(image, WORKING_HEIGHT // 2)[0]
+    small = _reduce(image, WORKING_HEIGHT // 4)[0]
     threshold, ink_level, paper_level = otsu(small)
     if paper_level - ink_level < MIN_CONTRAST:
         return bool(small.mean() < 128)
@@ -321,34 +322,71 @@ def skew_angle(image: np.ndarray, max_angle: float = MAX_SKEW) -> float:
 
 
 def _skew_of_mask(mask: np.ndarray, max_angle: float = MAX_SKEW) -> float:
-    y, x = np.nonzero(mask)
+    y, x = _ink_pixels(mask)
     if len(y) == 0:
         return 0.0
     width = mask.shape[1]
     offsets = np.arange(width) - width // 2
 
-    def rows_at(angle: float, y: np.ndarray = y, x: np.ndarray = x) -> np.ndarray:
-        shift = np.rint(offsets * math.tan(math.radians(angle))).astype(np.int64)
-        return y + (shift - shift.min())[x]
+    def shifts(angles: np.ndarray) -> np.ndarray:
+        """By how many rows each column moves up, `(angles, width)`."""
+        return np.rint(np.tan(np.radians(angles))[:, None] * offsets).astype(np.int64)
 
-    def sharpness(angle: float, *ink: np.ndarray) -> float:
-        profile = np.bincount(rows_at(angle, *ink))
-        return float(profile @ profile)
+    def sharpness(angles: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+        profiles = _profiles(y, shifts(angles), x)
+        return (profiles * profiles).sum(axis=1)
 
     # From one coarse angle to the next the ends of the ink move by 8 rows: less than a letter.
     coarse_step = min(2.0, math.degrees(math.atan(16 / (np.ptp(x) + 1))))
-    num_steps = int(max_angle / coarse_step)
-    every = 1 + len(y) // 2000
-    some_y, some_x = y[::every].copy(), x[::every].copy()
-    coarse = max(
-        sorted(np.arange(-num_steps, num_steps + 1) * coarse_step, key=abs),
-        key=lambda angle: sharpness(angle, some_y, some_x),
-    )
-    fine_step = coarse_step / 8
-    angles = coarse + np.arange(-8, 9) * fine_step
-    angle = _peak(angles, [sharpness(angle) for angle in angles])
-    aspect = (np.ptp(x) + 1) / (np.ptp(rows_at(angle)) + 1)
+    coarse = _coarse_angle(sharpness, max_angle, coarse_step, y, x)
+    angles = coarse + np.arange(-8, 9) * coarse_step / 8
+    angle = _peak(angles, sharpness(angles, y, x))
+    height = np.ptp(y + shifts(np.array([angle]))[0, x]) + 1
+    aspect = (np.ptp(x) + 1) / height
     return float(np.clip(angle, -max_angle, max_angle) * np.clip((aspect - 2) / 2, 0, 1))
+
+
+def _coarse_angle(
+    sharpness: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+    max_angle: float,
+    step: float,
+    y: np.ndarray,
+    x: np.ndarray,
+) -> float:
+    """The sharpest of the multiples of `step`, told by some 2000 ink pixels."""
+    num_steps = int(max_angle / step)
+    angles = np.array(sorted(range(-num_steps, num_steps + 1), key=abs)) * step
+    every = 1 + len(y) // 2000
+    return float(angles[sharpness(angles, y[::every], x[::every]).argmax()])
+
+
+def _ink_pixels(mask: np.ndarray) -> np.ndarray:
+    """Rows and columns of the ink pixels, `(2, pixels)`; takes a third of `np.nonzero`'s time."""
+    height, width = mask.shape
+    y = np.repeat(np.arange(height), mask.sum(axis=1))
+    return np.stack([y, np.flatnonzero(mask) - y * width])
+
+
+def _profiles(along: np.ndarray, shifts: np.ndarray, across: np.ndarray) -> np.ndarray:
+    """How many ink pixels each row (or column) holds after each of several shears.
+
+    Args:
+        along: Rows (or columns) of the ink pixels, `(pixels,)`.
+        shifts: By how much each column (or row) moves, `(shears, columns)`.
+        across: Columns (or rows) of the ink pixels, `(pixels,)`.
+
+    Returns:
+        `(shears, rows)`.
+    """
+    shifts = shifts - shifts.min(axis=1, keepdims=True)
+    length = int(along.max() + shifts.max()) + 1
+    profiles = np.empty((len(shifts), length), dtype=np.int64)
+    positions = np.empty_like(along)
+    for profile, shift in zip(profiles, shifts, strict=True):
+        shift.take(across, out=positions, mode="clip")  # the other modes copy
+        positions += along
+        profile[:] = np.bincount(positions, minlength=length)
+    return profiles
 
 
 def slant_angle(image: np.ndarray, max_angle: float = MAX_SLANT) -> float:
@@ -373,28 +411,28 @@ def slant_angle(image: np.ndarray, max_angle: float = MAX_SLANT) -> float:
 
 
 def _slant_of_mask(mask: np.ndarray, max_angle: float = MAX_SLANT) -> float:
-    y, x = np.nonzero(mask)
+    y, x = _ink_pixels(mask)
     if len(y) == 0:
         return 0.0
     height = mask.shape[0]
     offsets = np.arange(height) - height // 2
-    half_columns = 2 * x
 
-    def sharpness(angle: float) -> float:
+    def sharpness(angles: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         # Half columns and smoothing, or the pixel grid lets upright win over all small angles.
-        shift = np.rint(2 * offsets * math.tan(math.radians(angle))).astype(np.int64)
-        columns = half_columns + (shift - shift.min())[y]
-        profile = np.convolve(np.bincount(columns), [1, 3, 3, 1])
-        return float(profile @ profile)
+        shifts = np.rint(2 * np.tan(np.radians(angles))[:, None] * offsets).astype(np.int64)
+        profiles = np.pad(_profiles(2 * x, shifts, y), ((0, 0), (3, 3)))
+        profiles = profiles[:, :-3] + profiles[:, 3:] + 3 * (profiles[:, 1:-2] + profiles[:, 2:-1])
+        return (profiles * profiles).sum(axis=1)
 
-    num_steps = int(max_angle / SLANT_STEP)
-    angles = np.arange(-num_steps, num_steps + 1) * SLANT_STEP
-    angle = _peak(angles, [sharpness(angle) for angle in angles])
+    coarse = _coarse_angle(sharpness, max_angle, 3 * SLANT_STEP, y, x)
+    angles = coarse + np.arange(-5, 6) * SLANT_STEP
+    angles = angles[np.abs(angles) <= max_angle]
+    angle = _peak(angles, sharpness(angles, y, x))
     aspect = (np.ptp(x) + 1) / (np.ptp(y) + 1)
     return float(angle * np.clip(aspect - 1, 0, 1))
 
 
-def _peak(angles: np.ndarray, scores: list[float]) -> float:
+def _peak(angles: np.ndarray, scores: np.ndarray) -> float:
     """Angle of the highest score, the scores smoothed and the top interpolated by a parabola."""
     smooth = np.convolve(
         np.pad(scores, 2, mode="edge"), np.array([1, 4, 6, 4, 1]) / 16, mode="valid"

@@ -14,8 +14,9 @@ from itertools import islice
 import torch
 from torch.nn import functional as F
 
-BATCHES_AHEAD = 4  # more would save little padding and keep more lines in memory
-COLUMNS_PER_LINE = 352  # most of a batch in float32, on average: its feature maps take some 5 MB
+BATCHES_AHEAD = 8  # more would save little padding and keep more lines in memory
+LARGE_BLOCK = 31 << 20  # bytes; glibc follows blocks of up to 32 MiB
+COLUMNS_PER_LINE = 448  # most of a batch in float32, on average: its feature maps take some 5 MB
 
 
 def read_in_batches(
@@ -42,7 +43,9 @@ def read_in_batches(
     def read_rows(window: list[dict[str, torch.Tensor]], rows: list[int]):
         return read_batch(collate_lines([window[row] for row in rows]))
 
+    _let_malloc_keep_freed_memory()
     lines = iter(lines)
+    batches_ahead = 1  # the first ones are few: until they are prepared nothing is read
     torch_threads = torch.get_num_threads()
     limit = (torch.set_num_threads, (1,)) if num_threads > 1 else (None, ())
     if num_threads > 1:  # else what waits for work of this thread's own takes it from the readers
@@ -50,7 +53,8 @@ def read_in_batches(
     with ThreadPoolExecutor(num_threads, "read", *limit) as pool:
         running: deque[list[tuple[list[int], Future]]] = deque()
         try:
-            while window := list(islice(lines, BATCHES_AHEAD * batch_size)):
+            while window := list(islice(lines, batches_ahead * batch_size)):
+                batches_ahead = min(2 * batches_ahead, BATCHES_AHEAD)
                 size = -(-min(batch_size, len(window)) // num_threads)
                 batches = rows_of_like_width(window, size, columns_per_line)
                 running.append([(rows, pool.submit(read_rows, window, rows)) for rows in batches])
@@ -63,6 +67,16 @@ def read_in_batches(
             pool.shutdown(cancel_futures=True)
             # What a thread sets for itself is also the start value of threads to come.
             torch.set_num_threads(torch_threads)
+
+
+def _let_malloc_keep_freed_memory() -> None:
+    """Spares a page fault for every page of a batch's feature maps.
+
+    To begin with, glibc gives freed memory back to the system at once. When a block of such a size
+    has been freed it holds on to twice as much, for the next of its kind. Other allocators, and the
+    block's pages, which are never touched, take no notice.
+    """
+    torch.empty(LARGE_BLOCK, dtype=torch.uint8)
 
 
 def rows_of_like_width(

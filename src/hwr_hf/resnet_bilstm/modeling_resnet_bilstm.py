@@ -104,8 +104,27 @@ def rectified(feature_maps: torch.Tensor, mask: torch.Tensor | None) -> torch.Te
         return zero_padding(F.relu(feature_maps), mask)
     feature_maps = feature_maps.relu_()
     if mask is not None:
-        feature_maps *= mask[:, None, None, :].to(feature_maps.dtype)
+        start = first_padded_column(mask)
+        feature_maps[..., start:] *= mask[:, None, None, start:].to(feature_maps.dtype)
     return feature_maps
+
+
+def first_padded_column(mask: torch.Tensor) -> int:
+    """Number of columns that no line of the batch has padded; 0 where asking would cost more.
+
+    A GPU would have to finish its work first, and an exported graph takes lines of any width.
+    """
+    if mask.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return 0
+    return int(mask.sum(dim=1).min())
+
+
+def highest_of_rows(feature_maps: torch.Tensor) -> torch.Tensor:
+    """Maximum over the rows of `(batch, channels, rows, columns)`."""
+    if torch.jit.is_tracing():  # an exported graph takes lines of any height
+        return feature_maps.amax(dim=2)
+    # On a CPU ten times as fast as `amax`.
+    return F.max_pool2d(feature_maps, (feature_maps.shape[2], 1)).squeeze(2)
 
 
 class BasicBlock(GradientCheckpointingLayer):
@@ -319,8 +338,10 @@ class ResNetBiLstmModel(ResNetBiLstmPreTrainedModel):
         self, feature_maps: torch.Tensor, mask: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """`(batch, channels, rows, columns)` to `(batch, frames, channels)` and the frame mask."""
-        pool = torch.amax if self.config.height_pooling == "max" else torch.mean
-        features = pool(feature_maps, dim=2)
+        if self.config.height_pooling == "max":
+            features = highest_of_rows(feature_maps)
+        else:
+            features = feature_maps.mean(dim=2)
         if self.config.num_steps is not None:
             if mask is not None and not mask.all():
                 raise ValueError(
