@@ -183,11 +183,12 @@ def results_table(reports: dict) -> str:
 
     Args:
         reports: Evaluation reports by name: `validation_lines`, `validation_lines_beam`,
-            `validation_words`, and the same for `test`; those that are there become rows.
+            `validation_words`, `validation_words_beam`, and the same for `test`; those that are
+            there become rows.
     """
     rows = ["| images | decoder | CER | WER |", "|---|---|---|---|"]
     for subset in ("validation", "test"):
-        for unit in ("lines", "lines_beam", "words"):
+        for unit in ("lines", "lines_beam", "words", "words_beam"):
             report = reports.get(f"{subset}_{unit}")
             if report is not None:
                 rates = [_rate_with_interval(report, rate) for rate in ("cer", "wer")]

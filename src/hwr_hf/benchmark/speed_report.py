@@ -194,6 +194,7 @@ def _entry(name, lines, num_threads, models, max_seconds, with_cer: bool) -> dic
     entry = {
         "precision": READERS[name][2],
         "lines": measurement.lines,
+        "passes": measurement.passes,
         "lines_per_second": measurement.lines_per_second,
         "latency_seconds": measurement.latency,
     }
