@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 
 from hwr_hf.resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
 from hwr_hf.resnet_bilstm.modeling_resnet_bilstm import (
+    NormalisedConv2d,
     ResNetBiLstmForCharacterSequence,
     ResNetBiLstmForCTC,
     ResNetBiLstmModel,
@@ -297,6 +298,25 @@ def test_imagenet_backbone_gives_torchvisions_stage_outputs(tmp_path):
         for number, stage in enumerate(stages[1:5], start=1):
             expected = reference.get_submodule(f"layer{number}")(expected)
             assert torch.allclose(stage, expected, atol=1e-9, rtol=1e-9), f"layer{number}"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_a_normalisation_within_the_weights_rounds_little_more_than_the_layer(dtype):
+    torch.manual_seed(0)
+    conv = NormalisedConv2d(16, 16, 3, padding=1, bias=False).to(dtype)
+    norm = torch.nn.BatchNorm2d(16).eval()
+    for values in (norm.weight, norm.running_var):
+        torch.nn.init.uniform_(values, 0.1, 4)
+    for values in (norm.bias, norm.running_mean):
+        torch.nn.init.normal_(values)
+    norm, feature_maps = norm.to(dtype), torch.randn(4, 16, 12, 40).to(dtype)
+    with torch.no_grad():
+        folded = conv(feature_maps, norm)
+        layers = norm(torch.nn.Conv2d.forward(conv, feature_maps))
+        exact = norm.double()(torch.nn.Conv2d.forward(conv.double(), feature_maps.double()))
+    assert folded.dtype == dtype
+    error = (folded - exact).abs().mean()
+    assert error <= 1.7 * (layers - exact).abs().mean()
 
 
 def test_imagenet_weights_come_from_a_torchvision_enum():

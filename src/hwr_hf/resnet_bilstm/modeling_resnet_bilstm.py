@@ -86,13 +86,15 @@ class NormalisedConv2d(nn.Conv2d):
 
     def forward(self, feature_maps: torch.Tensor, norm: nn.BatchNorm2d) -> torch.Tensor:
         """Normalised feature maps of `(batch, in_channels, rows, columns)`."""
-        # Half precision would round the scale into the weights, which changes a text now and then.
-        is_half = self.weight.dtype.itemsize < 4
-        if norm.training or torch.is_grad_enabled() or is_half:
+        if norm.training or torch.is_grad_enabled():
             return norm(super().forward(feature_maps))
-        scale = norm.weight * (norm.running_var + norm.eps).rsqrt()  # (channels,)
+        # At least in float32: half precision would round at every step, as the layer does not.
+        dtype = self.weight.dtype
+        wide = torch.promote_types(dtype, torch.float32)
+        scale = norm.weight.to(wide) * (norm.running_var.to(wide) + norm.eps).rsqrt()  # (channels,)
         shift = norm.bias - norm.running_mean * scale
-        return self._conv_forward(feature_maps, self.weight * scale[:, None, None, None], shift)
+        weight = self.weight * scale[:, None, None, None]
+        return self._conv_forward(feature_maps, weight.to(dtype), shift.to(dtype))
 
 
 def rectified(feature_maps: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
