@@ -48,6 +48,20 @@ def test_one_image_prints_its_text_alone(folder, read):
     assert "\t" not in out
 
 
+def test_a_folder_of_one_image_prints_its_name_too(folder, read):
+    code, out, _ = read("scans/sub")
+    assert code == 0
+    assert out.startswith("scans/sub/three.png\t") and out.count("\n") == 1
+
+
+def test_a_tiff_of_several_pages_is_named_as_such(folder, read):
+    pages = [draw_text_line(text) for text in ("one", "two")]
+    pages[0].save(folder / "scans" / "pages.tif", save_all=True, append_images=pages[1:])
+    code, out, err = read("scans")
+    assert code == 1 and len(out.splitlines()) == 3
+    assert "has 2 pages" in err and "Save each page as an image of its own" in err
+
+
 def test_folder_prints_name_and_text_of_each_image(folder, read):
     code, out, _ = read("scans")
     assert code == 0

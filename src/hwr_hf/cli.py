@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 
 from . import DEFAULT_MODEL, __version__
 from .devices import checked_device, slow_dtype_note
-from .image_files import IMAGE_SUFFIXES, images_in
+from .image_files import IMAGE_SUFFIXES, images_in, open_image
 from .reading_options import add_beam_options, add_computing_options, beam_options, positive
 from .resnet_bilstm.views_resnet_bilstm import MAX_VIEWS
 
@@ -173,6 +173,8 @@ def _read(arguments: argparse.Namespace) -> int:
             f"No image in {', '.join(arguments.paths)}. Give image files, folders that hold "
             f"some ({' '.join(IMAGE_SUFFIXES)}) or a pattern such as 'scans/*.png'."
         )
+    # Of one image the text alone; a folder's lines have names, however many there are.
+    with_name = len(files) + len(unmatched) > 1 or files != arguments.paths
     failures = 0
 
     def fail(file: str, reason: object) -> None:
@@ -208,7 +210,7 @@ def _read(arguments: argparse.Namespace) -> int:
                     lines = [json.dumps(_json_line(file, readings), ensure_ascii=False)]
                 else:
                     lines = [
-                        (f"{file}\t" if len(files) + len(unmatched) > 1 else "")
+                        (f"{file}\t" if with_name else "")
                         + (f"{reading['score']:.3f}\t" if arguments.n_best > 1 else "")
                         + reading["generated_text"]
                         for reading in readings
@@ -223,14 +225,10 @@ def _read_batch(
     reader, files: list[str], fail: Callable[[str, object], None], **options
 ) -> Iterator[tuple[str, list[dict]]]:
     """The pipeline's output for each image that can be read; `fail` is told of the others."""
-    from PIL import Image
-
     opened = {}
     for file in files:
         try:
-            with Image.open(file) as image:
-                image.load()
-                opened[file] = image
+            opened[file] = open_image(file)
         except Exception as error:  # PIL's plugins raise nearly anything on bad files
             fail(file, error)
     if not opened:

@@ -1,5 +1,8 @@
-"""Which files are images, by their names: for all that looks through a user's folders."""
+"""Which files are images, by their names, and their decoding, for all that reads users' folders."""
 
+from __future__ import annotations
+
+import io
 import os
 from collections.abc import Iterator
 
@@ -17,3 +20,18 @@ def images_in(folder: str | os.PathLike) -> Iterator[str]:
     for directory, subdirectories, names in os.walk(folder):
         subdirectories.sort()
         yield from (os.path.join(directory, name) for name in sorted(names) if is_image_name(name))
+
+
+def open_image(file: str | os.PathLike | bytes):
+    """The decoded image of a file, given by its path or its bytes; the file is closed again.
+
+    Raises:
+        Exception: It does not decode; Pillow's plugins raise nearly anything.
+    """
+    from PIL import Image
+
+    with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
+        if image.format == "TIFF":
+            _ = image.n_frames  # which is not to be had of a closed file; `to_grey` asks for it
+        image.load()
+        return image

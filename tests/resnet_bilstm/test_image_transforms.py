@@ -1,6 +1,7 @@
 """Reading, deskewing and cropping, on images with a known rotation, shear and place of ink."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -414,6 +415,29 @@ def test_a_tightly_cropped_full_stop_stays_a_dot(size, ink_rows):
     line, _ = prepare_line(dot)
     assert line.shape[0] == 48 and line.shape[1] >= MIN_WIDTH
     assert (line < 128).any(axis=1).sum() == pytest.approx(ink_rows, abs=1)
+
+
+@pytest.mark.parametrize("margin", [0, 60])
+@pytest.mark.parametrize(("ink", "paper"), [(50, 120), (20, 110), (90, 140)])
+def test_a_dim_photo_of_thin_writing_keeps_its_sides(ink, paper, margin):
+    line = Image.new("L", (900 + 2 * margin, 60 + 2 * margin), paper)
+    drawing = ImageDraw.Draw(line)
+    for x in range(margin, 900 + margin, 12):  # strokes one pixel wide
+        drawing.line([(x, margin + 10), (x + 8, margin + 50)], fill=ink)
+    noise = np.random.default_rng(0).normal(0, 2, (line.height, line.width))
+    image = np.rint(np.asarray(line) + noise).clip(0, 255).astype(np.uint8)
+    assert not is_light_on_dark(image)
+    assert is_light_on_dark(255 - image)
+
+
+def test_the_angle_of_a_very_wide_line_takes_little_memory():
+    image = page(40, 30_000, (100, 10, 29_900, 30))
+    tracemalloc.start()
+    angle = skew_angle(image)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert angle == pytest.approx(0, abs=0.01)
+    assert peak < 120e6  # 100 bytes a pixel
 
 
 @pytest.mark.parametrize("side", [1, 2, 6])

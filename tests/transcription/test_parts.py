@@ -1,5 +1,7 @@
 """The output folder: whole parts only, and never two jobs in one."""
 
+import json
+
 import datasets
 import pytest
 from stub_job import row_of
@@ -34,10 +36,17 @@ def test_datasets_reads_the_folder(tmp_path, format_, builder):
 
 
 def test_other_settings_are_refused_and_named(tmp_path):
-    Parts(tmp_path / "out", SETTINGS)
+    Parts(tmp_path / "out", SETTINGS).write(0, [{"id": "a"}])
     Parts(tmp_path / "out", SETTINGS)
     with pytest.raises(ValueError, match="was made with decoder 'greedy' and not 'beam'"):
         Parts(tmp_path / "out", SETTINGS | {"decoder": "beam"})
+
+
+def test_settings_of_a_job_that_came_to_nothing_may_be_corrected(tmp_path):
+    Parts(tmp_path / "out", SETTINGS)
+    corrected = SETTINGS | {"decoder": "beam"}
+    Parts(tmp_path / "out", corrected)
+    assert json.loads((tmp_path / "out" / "job.json").read_text()) == corrected
 
 
 def test_a_folder_of_something_else_is_not_touched(tmp_path):

@@ -11,7 +11,11 @@ from hwr_hf import DEFAULT_MODEL
 from hwr_hf.transcription import ray_engine
 from hwr_hf.transcription.job import Counts
 from hwr_hf.transcription.parts import Parts
-from hwr_hf.transcription.ray_engine import RayOptions, transcribe_with_ray
+from hwr_hf.transcription.ray_engine import (
+    RayOptions,
+    transcribe_with_ray,
+    with_absolute_paths,
+)
 from hwr_hf.transcription.reading import ReaderSettings, RowReader
 from hwr_hf.transcription.sources import open_source
 
@@ -108,3 +112,14 @@ def test_an_address_where_no_cluster_is_is_said_at_once(source, tmp_path, scheme
     parts = Parts(tmp_path / "out", {"format": "jsonl"})
     with pytest.raises(ConnectionError, match=f"No Ray cluster answers at {address}"):
         transcribe_with_ray(source, parts, SETTINGS, RayOptions(address=address), part_size=3)
+
+
+def test_workers_that_were_started_elsewhere_find_the_models_files(tmp_path, monkeypatch):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "mine.safetensors").write_text("")
+    monkeypatch.chdir(tmp_path)
+    settings = ReaderSettings("model", beam={"ngram": "mine.safetensors", "lm_weight": 0.5})
+    found = with_absolute_paths(settings)
+    assert found.model == str(tmp_path / "model")
+    assert found.beam == {"ngram": str(tmp_path / "mine.safetensors"), "lm_weight": 0.5}
+    assert with_absolute_paths(ReaderSettings("user/on-the-hub")).model == "user/on-the-hub"

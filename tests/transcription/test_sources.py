@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 from drawing import draw_text_line
 
-from hwr_hf.transcription.reading import open_image
+from hwr_hf.image_files import open_image
 from hwr_hf.transcription.sources import open_source
 
 TEXTS = ["one", "two", "three"]
@@ -188,3 +188,56 @@ def test_a_name_that_is_not_utf_8_can_be_written(tmp_path, pngs):
     assert item.id == r"caf\xe9.png"
     item.id.encode()
     open_image(item.image)
+
+
+def test_a_link_in_an_archive_is_an_item_without_image(tmp_path, pngs):
+    (tmp_path / "a.png").write_bytes(pngs[0])
+    os.link(tmp_path / "a.png", tmp_path / "b.png")
+    (tmp_path / "c.png").symlink_to("a.png")
+    with tarfile.open(tmp_path / "lines.tar", "w") as archive:
+        for name in ("a.png", "b.png", "c.png"):
+            archive.add(tmp_path / name, name)
+    items = list(open_source(str(tmp_path / "lines.tar")).items())
+    assert [(item.id, item.image is None) for item in items] == [
+        ("a.png", False), ("b.png", True), ("c.png", True)
+    ]  # fmt: skip
+    assert "a link to a.png" in items[1].missing and "--hard-dereference" in items[1].missing
+
+
+def test_the_output_folder_is_no_part_of_the_source_around_it(tmp_path, pngs, pixels):
+    output = tmp_path / "texts"
+    output.mkdir()
+    pyarrow.parquet.write_table(pyarrow.table({"id": ["a"]}), output / "part-000000.parquet")
+    (tmp_path / "a.png").write_bytes(pngs[0])
+    assert contents(tmp_path, without=output) == pixels[:1]
+    with pytest.raises(ValueError, match="holds Parquet files and images"):
+        open_source(str(tmp_path))
+
+
+@pytest.mark.parametrize("option", [{"split": "test"}, {"image_column": "photo"}])
+@pytest.mark.parametrize("kind", ["folder", "archive"])
+def test_an_option_that_chooses_nothing_is_refused(tmp_path, pngs, kind, option):
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans" / "a.png").write_bytes(pngs[0])
+    write_archive(tmp_path / "lines.tar", pngs)
+    source = tmp_path / {"folder": "scans", "archive": "lines.tar"}[kind]
+    with pytest.raises(ValueError, match=r"--(split test|image-column photo) chooses nothing here"):
+        open_source(str(source), **option)
+
+
+def test_a_split_of_parquet_files_is_chosen_by_giving_them(tmp_path, pngs):
+    for name in ("train-0.parquet", "test-0.parquet"):
+        pyarrow.parquet.write_table(pyarrow.table({"image": pngs}), tmp_path / name)
+    with pytest.raises(ValueError, match=r"holds Parquet files\. Give one of the files, or a"):
+        open_source(str(tmp_path), split="test")
+
+
+def test_a_source_is_the_same_in_another_folder(tmp_path, pngs, monkeypatch):
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "scans" / "a.png").write_bytes(pngs[0])
+    monkeypatch.chdir(tmp_path)
+    source = open_source("scans")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (item,) = source.items()
+    assert item.id == "a.png" and open(item.image, "rb").read() == pngs[0]

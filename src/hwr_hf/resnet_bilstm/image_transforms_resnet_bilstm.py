@@ -31,6 +31,7 @@ MAX_SLANT = 45.0  # degrees
 MAX_UPSCALING = 2.0  # a lone full stop must not grow into a blob as high as a letter
 MIN_WIDTH = 16  # columns of the prepared line
 SPECK_SIDE = 8  # pixels; a smaller crop shows a dot and hardly any paper around it
+ANGLES_AT_ONCE = 16  # tried; more would take more memory for a very wide line
 SLANT_STEP = 2.5  # degrees between the slants tried
 MIN_CONTRAST = 24  # grey levels between ink and paper; less is an empty page with noise
 WORKING_HEIGHT = (
@@ -182,8 +183,9 @@ def is_light_on_dark(image: np.ndarray) -> bool:
     """
     if max(image.shape) <= SPECK_SIDE:
         return False
+    # Averaged over fewer rows thin strokes would hardly stand out.
+    threshold, ink_level, paper_level = otsu(_reduce(image, WORKING_HEIGHT)[0])
     small = _reduce(image, WORKING_HEIGHT // 4)[0]
-    threshold, ink_level, paper_level = otsu(small)
     if paper_level - ink_level < MIN_CONTRAST:
         return bool(small.mean() < 128)
     surroundings = Image.fromarray(small).filter(ImageFilter.BoxBlur(min(small.shape) // 2))
@@ -357,7 +359,10 @@ def _coarse_angle(
     num_steps = int(max_angle / step)
     angles = np.array(sorted(range(-num_steps, num_steps + 1), key=abs)) * step
     every = 1 + len(y) // 2000
-    return float(angles[sharpness(angles, y[::every], x[::every]).argmax()])
+    some = y[::every], x[::every]
+    blocks = range(0, len(angles), ANGLES_AT_ONCE)
+    scores = [sharpness(angles[start : start + ANGLES_AT_ONCE], *some) for start in blocks]
+    return float(angles[np.concatenate(scores).argmax()])
 
 
 def _ink_pixels(mask: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from hwr_hf.reading_options import (
 from hwr_hf.transcription.job import Counts, transcribe
 from hwr_hf.transcription.parts import FORMATS, Parts
 from hwr_hf.transcription.reading import ReaderSettings, RowReader
-from hwr_hf.transcription.sources import Source, open_source
+from hwr_hf.transcription.sources import DEFAULT_SPLIT, Source, open_source
 
 PART_SIZE = 500
 DESCRIPTION = """\
@@ -78,13 +78,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         device = checked_device(arguments.device)
         if note := slow_dtype_note(arguments.dtype, device):
             print(note, file=sys.stderr)
-    source = open_source(arguments.source, arguments.image_column, arguments.split)
+    source = open_source(
+        arguments.source, arguments.image_column, arguments.split, without=arguments.output
+    )
     parts = Parts(
         arguments.output,
         {
             "source": arguments.source,
             "image_column": arguments.image_column,
-            "split": arguments.split,
+            "split": arguments.split or DEFAULT_SPLIT,
             **settings.describe(),
             "part_size": arguments.part_size,
             "format": arguments.format,
@@ -155,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_computing_options(parser)
     add("--image-column", metavar="NAME", help="column of images, where a table has several")
-    add("--split", default="train", help="of a data set with several (%(default)s)")
+    add("--split", help=f"of a data set with several ({DEFAULT_SPLIT})")
     add(
         "--on-error",
         choices=("skip", "stop"),

@@ -42,14 +42,14 @@ class Parts:
             raise ValueError(f"{folder} is a file. Give a folder as --output.")
         self.folder.mkdir(parents=True, exist_ok=True)
         job_file = self.folder / JOB_FILE
-        if job_file.is_file():
+        if job_file.is_file() and self.numbers():
             _check_same(json.loads(job_file.read_text(encoding="utf-8")), settings, folder)
-        elif any(not _is_left_over(path) for path in self.folder.iterdir()):
+        elif any(not _is_left_over(path) for path in self.folder.iterdir() if path != job_file):
             raise ValueError(
                 f"The folder {folder} holds other files. Give a new one as --output; nothing is "
                 "overwritten."
             )
-        else:
+        else:  # also in place of that of a job that has come to nothing
             _write(job_file, (json.dumps(settings, indent=2) + "\n").encode())
         for path in self.folder.iterdir():
             if _is_left_over(path):  # of a job that was killed

@@ -20,9 +20,10 @@ from pathlib import Path
 import torch
 
 from hwr_hf import DEFAULT_MODEL
+from hwr_hf.image_files import open_image
 from hwr_hf.transcription.drawn_images import drawn_png, write_archive
 from hwr_hf.transcription.parts import Parts
-from hwr_hf.transcription.reading import ReaderSettings, RowReader, open_image
+from hwr_hf.transcription.reading import ReaderSettings, RowReader
 from hwr_hf.transcription.sources import Item, open_source
 
 LINES = (

@@ -10,10 +10,11 @@ sinks do not promise.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hwr_hf.transcription.job import Counts, Part, finish_part, missing_parts
 from hwr_hf.transcription.parts import Parts
@@ -77,12 +78,24 @@ def transcribe_with_ray(
             ray.shutdown()
 
 
+def with_absolute_paths(settings: ReaderSettings) -> ReaderSettings:
+    """Settings that name the same files for a worker that was started in another folder."""
+
+    def absolute(path: str) -> str:
+        return os.path.abspath(path) if os.path.exists(path) else path  # else a Hub id
+
+    beam = dict(settings.beam)
+    if "ngram" in beam:
+        beam["ngram"] = absolute(beam["ngram"])
+    return replace(settings, model=absolute(settings.model), beam=beam)
+
+
 class _Pool:
     """Workers that are starting or ready, and the parts that each ready one is reading."""
 
     def __init__(self, ray, settings: ReaderSettings, options: RayOptions):
         self._ray = ray
-        self._settings = settings
+        self._settings = with_absolute_paths(settings)
         num_gpus = options.num_gpus_per_worker
         self._actor = ray.remote(num_cpus=0 if num_gpus else 1, num_gpus=num_gpus)(_Worker)
         self._starting: dict = {}  # reference of the answer -> worker

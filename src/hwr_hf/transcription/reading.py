@@ -5,7 +5,6 @@ An image that cannot be read has its reason in `error` and no text; it costs no 
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import torch
 from PIL import Image
 from transformers import AutoConfig, pipeline
 
+from hwr_hf.image_files import open_image
 from hwr_hf.onnx_export import ONNX_FILE
 from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import NGRAM_FILE
 from hwr_hf.transcription.sources import Item, printable
@@ -101,7 +101,7 @@ class RowReader:
         images, errors = {}, {}
         for index, item in enumerate(items):
             try:
-                images[index] = open_image(item.image)
+                images[index] = _decoded(item)
             except Exception as error:  # Pillow's plugins raise nearly anything on bad files
                 errors[index] = _reason(error)
         try:
@@ -132,17 +132,11 @@ class RowReader:
         }
 
 
-def open_image(image: str | bytes | None) -> Image.Image:
-    """The decoded image of a file or its bytes.
-
-    Raises:
-        Exception: It does not decode; Pillow raises nearly anything.
-    """
-    if image is None:
-        raise ValueError("The row has no image.")
-    with Image.open(io.BytesIO(image) if isinstance(image, bytes) else image) as opened:
-        opened.load()
-        return opened
+def _decoded(item: Item) -> Image.Image:
+    """The image of an item; raises nearly anything, as Pillow does."""
+    if item.image is None:
+        raise ValueError(item.missing)
+    return open_image(item.image)
 
 
 def model_revision(model: str) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,10 @@ from hwr_hf.image_files import IMAGE_SUFFIXES, images_in, is_image_name
 
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 SAVED_DATASET_FILES = ("dataset_dict.json", "state.json")
+DEFAULT_SPLIT = "train"
+LEAVE_OUT = "Leave it out."
+SPLIT_OF_FILES = "Give one of the files, or a folder with those of one split."
+LINK_ADVICE = "Pack it with tar --hard-dereference --dereference, or read the folder instead."
 ROWS_AT_ONCE = 64  # of a Parquet file
 KINDS = (
     f"a folder of images ({' '.join(IMAGE_SUFFIXES)}), an archive of them "
@@ -31,10 +35,12 @@ class Item:
     Attributes:
         id: Its name in the source, unique there.
         image: Path of the image file, or the file's bytes; None where the source has none.
+        missing: Why it has none.
     """
 
     id: str
     image: str | bytes | None
+    missing: str = "The row has no image."
 
 
 @dataclass(frozen=True)
@@ -50,36 +56,56 @@ class Source:
     items: Callable[[], Iterator[Item]]
 
 
-def open_source(source: str, image_column: str | None = None, split: str = "train") -> Source:
+def open_source(
+    source: str,
+    image_column: str | None = None,
+    split: str | None = None,
+    without: str | Path | None = None,
+) -> Source:
     """What `source` names.
 
     Args:
         source: Folder, archive, Parquet file, saved data set or Hub name.
         image_column: Of a table: the column of images; found by itself where there is one only.
-        split: Of a data set with several.
+        split: Of a data set with several; "train" if none is given.
+        without: A folder whose files are not the source's, though they may lie in it.
 
     Raises:
         FileNotFoundError: There is no such file or folder.
-        ValueError: It is of no kind that images can be taken from, or of two kinds at once.
+        ValueError: It is of no kind that images can be taken from, of two kinds at once, or of one
+            that has no columns or splits to choose from.
     """
-    path = Path(source).expanduser()
+    # Absolute, since it may be read by processes that were started in other folders.
+    path = Path(source).expanduser().absolute()
     if path.is_dir():
         if any((path / name).is_file() for name in SAVED_DATASET_FILES):
             return Source(source, lambda: _saved_dataset_items(path, image_column, split))
-        if _has_parquet(path):
+        files = _parquet_files(path, without)
+        if files:
             _check_no_images(path)
-            return Source(source, lambda: _parquet_items(path, image_column))
+            _check_not_given("--split", split, f"{source} holds Parquet files", SPLIT_OF_FILES)
+            return Source(source, lambda: _parquet_items(path, files, image_column))
+        _check_not_given("--split", split, f"{source} is a folder of images")
+        _check_not_given("--image-column", image_column, f"{source} is a folder of images")
         return Source(source, lambda: _folder_items(path))
     if path.is_file():
         if path.name.lower().endswith(ARCHIVE_SUFFIXES):
+            _check_not_given("--split", split, f"{source} is an archive of images")
+            _check_not_given("--image-column", image_column, f"{source} is an archive of images")
             return Source(source, lambda: _archive_items(path))
         if path.suffix.lower() == ".parquet":
-            return Source(source, lambda: _parquet_items(path, image_column))
+            _check_not_given("--split", split, f"{source} is one file")
+            return Source(source, lambda: _parquet_items(path.parent, [path], image_column))
         raise ValueError(f"{source} is no source of images. Give {KINDS}.")
     # A path that is mistyped must not ask the network.
     if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", source) and not path.parent.is_dir():
         return Source(source, lambda: _hub_items(source, image_column, split))
     raise FileNotFoundError(f"There is no {source}. Give {KINDS}.")
+
+
+def _check_not_given(option: str, value: str | None, reason: str, advice: str = "") -> None:
+    if value is not None:
+        raise ValueError(f"{option} {value} chooses nothing here: {reason}. {advice or LEAVE_OUT}")
 
 
 def _folder_items(folder: Path) -> Iterator[Item]:
@@ -109,9 +135,14 @@ def _archive_items(path: Path) -> Iterator[Item]:
         # As a stream, and without the list of members that the library keeps.
         with tarfile.open(path, "r|*", tarinfo=_Member) as archive:
             for member in archive:
-                if member.isfile() and is_image_name(member.name):
+                if not is_image_name(member.name) or member.isdir():
+                    continue
+                if member.isfile():
                     yield Item(printable(member.name), archive.extractfile(member).read())
-                    count += 1
+                else:  # how tar stores the second of two names of one file
+                    link = f"The archive has a link to {printable(member.linkname)} here."
+                    yield Item(printable(member.name), None, f"{link} {LINK_ADVICE}")
+                count += 1
                 archive.members = []
     except (tarfile.TarError, EOFError, OSError) as error:
         raise ValueError(
@@ -120,8 +151,13 @@ def _archive_items(path: Path) -> Iterator[Item]:
         ) from error
 
 
-def _has_parquet(folder: Path) -> bool:
-    return next(folder.rglob("*.parquet"), None) is not None
+def _parquet_files(folder: Path, without: str | Path | None) -> list[Path]:
+    """The Parquet files in a folder and its sub-folders, in order."""
+    files = sorted(folder.rglob("*.parquet"))
+    if without is None:
+        return files
+    left_out = Path(without).expanduser().absolute()
+    return [file for file in files if left_out not in file.parents]
 
 
 def _check_no_images(folder: Path) -> None:
@@ -134,11 +170,10 @@ def _check_no_images(folder: Path) -> None:
         )
 
 
-def _parquet_items(path: Path, image_column: str | None) -> Iterator[Item]:
+def _parquet_items(folder: Path, files: Sequence[Path], image_column: str | None) -> Iterator[Item]:
     parquet = _library("pyarrow.parquet", "pyarrow")
-    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
     for file in files:
-        name = file.relative_to(path).as_posix() if path.is_dir() else file.name
+        name = file.relative_to(folder).as_posix()
         try:
             table = parquet.ParquetFile(file)
         except (OSError, ValueError) as error:
@@ -173,21 +208,26 @@ def _image_column(schema, asked: str | None, file: Path) -> str:
     )
 
 
-def _saved_dataset_items(folder: Path, image_column: str | None, split: str) -> Iterator[Item]:
+def _saved_dataset_items(
+    folder: Path, image_column: str | None, split: str | None
+) -> Iterator[Item]:
     datasets = _library("datasets")
     dataset = datasets.load_from_disk(str(folder))
     if isinstance(dataset, datasets.DatasetDict):
+        split = split or DEFAULT_SPLIT
         if split not in dataset:
             raise ValueError(
                 f"{folder} has no split {split!r}. Choose --split from {', '.join(dataset)}."
             )
         dataset = dataset[split]
+    else:
+        _check_not_given("--split", split, f"{folder} is a data set of one split")
     yield from _rows(dataset, image_column, str(folder))
 
 
-def _hub_items(name: str, image_column: str | None, split: str) -> Iterator[Item]:
+def _hub_items(name: str, image_column: str | None, split: str | None) -> Iterator[Item]:
     datasets = _library("datasets")
-    dataset = datasets.load_dataset(name, split=split, streaming=True)
+    dataset = datasets.load_dataset(name, split=split or DEFAULT_SPLIT, streaming=True)
     yield from _rows(dataset, image_column, name)
 
 
