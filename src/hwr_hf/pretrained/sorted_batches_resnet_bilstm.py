@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 BATCHES_AHEAD = 8  # more would save little padding and keep more lines in memory
 LARGE_BLOCK = 31 << 20  # bytes; glibc follows blocks of up to 32 MiB
-COLUMNS_PER_LINE = 448  # most of a batch in float32, on average: its feature maps take some 5 MB
+COLUMNS_PER_LINE = 448  # most of a batch in float32, on average: its feature maps take some 6 MB
 
 
 def read_in_batches(
