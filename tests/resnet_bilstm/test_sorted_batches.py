@@ -5,6 +5,7 @@ import torch
 
 from hwr_hf.resnet_bilstm.sorted_batches_resnet_bilstm import (
     BATCHES_AHEAD,
+    WINDOWS_AHEAD,
     collate_lines,
     read_in_batches,
     rows_of_like_width,
@@ -116,8 +117,10 @@ def test_only_so_many_lines_are_asked_for_ahead():
             yield line
 
     ahead = [asked - n for n, _ in enumerate(read_in_batches(counted(), echo, batch_size=2))]
-    assert ahead[0] == 2 + 4  # a window of one batch, so that reading starts soon, and the next
-    assert max(ahead) == 2 * BATCHES_AHEAD * 2  # the window that is read and the next
+    assert ahead[0] == 2 + 4 + 8  # a window of one batch, so that reading starts soon, and two more
+    assert (
+        max(ahead) == (1 + WINDOWS_AHEAD) * BATCHES_AHEAD * 2
+    )  # the one that is read and the next
 
 
 def test_an_error_of_a_batch_is_raised_and_pytorchs_threads_are_as_before():

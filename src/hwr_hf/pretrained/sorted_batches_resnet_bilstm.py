@@ -14,7 +14,8 @@ from itertools import islice
 import torch
 from torch.nn import functional as F
 
-BATCHES_AHEAD = 8  # more would save little padding and keep more lines in memory
+BATCHES_AHEAD = 5  # more would save little padding and keep more lines in memory
+WINDOWS_AHEAD = 2  # of so many batches; with 1 the readers would now and then run out of lines
 LARGE_BLOCK = 31 << 20  # bytes; glibc follows blocks of up to 32 MiB
 COLUMNS_PER_LINE = 448  # most of a batch in float32, on average: its feature maps take some 6 MB
 
@@ -58,8 +59,8 @@ def read_in_batches(
                 size = -(-min(batch_size, len(window)) // num_threads)
                 batches = rows_of_like_width(window, size, columns_per_line)
                 running.append([(rows, pool.submit(read_rows, window, rows)) for rows in batches])
-                # The next window is prepared while this one is read.
-                if len(running) > 1:
+                # The next windows are prepared while this one is read.
+                if len(running) > WINDOWS_AHEAD:
                     yield from _in_order(running.popleft())
             while running:
                 yield from _in_order(running.popleft())
