@@ -13,6 +13,7 @@ from hwr_hf.resnet_bilstm.modeling_resnet_bilstm import (
     ResNetBiLstmModel,
     ResNetForCharacterSequence,
     load_imagenet_weights,
+    rectified,
 )
 
 TINY = dict(
@@ -317,6 +318,21 @@ def test_a_normalisation_within_the_weights_rounds_little_more_than_the_layer(dt
     assert folded.dtype == dtype
     error = (folded - exact).abs().mean()
     assert error <= 1.7 * (layers - exact).abs().mean()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_rectifying_in_place_gives_what_training_computes(dtype, layout):
+    torch.manual_seed(0)
+    feature_maps, shortcut = torch.randn(2, 2, 8, 4, 6).to(dtype)
+    feature_maps[0, 0, 0, :4] = torch.tensor([0.0, -0.0, -torch.inf, 1e-40])
+    mask = torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]], dtype=torch.bool)
+    for added in (None, shortcut):
+        expected = rectified(feature_maps, mask, added)
+        with torch.no_grad():
+            changed = feature_maps.to(memory_format=layout, copy=True)
+            assert torch.equal(rectified(changed, mask, added), expected)
+        assert expected.min() == 0
 
 
 def test_imagenet_weights_come_from_a_torchvision_enum():

@@ -97,14 +97,24 @@ class NormalisedConv2d(nn.Conv2d):
         return self._conv_forward(feature_maps, weight.to(dtype), shift.to(dtype))
 
 
-def rectified(feature_maps: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """Feature maps `(batch, channels, rows, columns)` after ReLU, padded columns set to zero.
+def rectified(
+    feature_maps: torch.Tensor, mask: torch.Tensor | None, shortcut: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Feature maps `(batch, channels, rows, columns)`, and those of a shortcut added to them, after
+    ReLU, padded columns set to zero.
 
     Where no gradient is wanted they are changed in place: new memory costs a page fault a page.
     """
     if torch.is_grad_enabled():
-        return zero_padding(F.relu(feature_maps), mask)
-    feature_maps = feature_maps.relu_()
+        summed = feature_maps if shortcut is None else feature_maps + shortcut
+        return zero_padding(F.relu(summed), mask)
+    if shortcut is not None:
+        feature_maps += shortcut
+    if feature_maps.dtype == torch.bfloat16 and feature_maps.device.type == "cpu":
+        # The sign bit is that of an integer of the same size, whose maximum takes a sixth as long.
+        feature_maps.view(torch.int16).clamp_min_(0)
+    else:
+        feature_maps.relu_()
     if mask is not None:
         start = first_padded_column(mask)
         feature_maps[..., start:] *= mask[:, None, None, start:].to(feature_maps.dtype)
@@ -154,7 +164,7 @@ class BasicBlock(GradientCheckpointingLayer):
             conv, norm = self.downsample
             shortcut = conv(feature_maps, norm)
         inner = rectified(self.conv1(feature_maps, self.bn1), mask)
-        return rectified(self.conv2(inner, self.bn2) + shortcut, mask)
+        return rectified(self.conv2(inner, self.bn2), mask, shortcut)
 
 
 class ResNetBackbone(nn.Module):

@@ -22,6 +22,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
@@ -32,6 +33,7 @@ MAX_UPSCALING = 2.0  # a lone full stop must not grow into a blob as high as a l
 MIN_WIDTH = 16  # columns of the prepared line
 SPECK_SIDE = 8  # pixels; a smaller crop shows a dot and hardly any paper around it
 ANGLES_AT_ONCE = 16  # tried; more would take more memory for a very wide line
+COARSE_PIXELS = 2000  # of ink, that tell an angle roughly
 SLANT_STEP = 2.5  # degrees between the slants tried
 MIN_CONTRAST = 24  # grey levels between ink and paper; less is an empty page with noise
 WORKING_HEIGHT = (
@@ -212,8 +214,13 @@ def otsu(image: np.ndarray) -> tuple[int, float, float]:
         Threshold, ink level, paper level. An image of one grey level has no ink: the threshold is
         -1.
     """
-    counts = _histogram(image).astype(np.float64)
-    dark, total = np.cumsum(counts), image.size
+    return _otsu_of(_histogram(image))
+
+
+def _otsu_of(counts: np.ndarray) -> tuple[int, float, float]:
+    counts = counts.astype(np.float64)
+    dark = np.cumsum(counts)
+    total = dark[-1]
     dark_sum = np.cumsum(counts * np.arange(256))
     light, light_sum = total - dark, dark_sum[-1] - dark_sum
     dark_mean, light_mean = dark_sum / np.maximum(dark, 1), light_sum / np.maximum(light, 1)
@@ -239,14 +246,54 @@ def ink_mask(image: np.ndarray) -> np.ndarray:
     Returns:
         Mask of the same shape, all False where no ink stands out by `MIN_CONTRAST` grey levels.
     """
-    threshold, ink_level, paper_level = otsu(image)
+    return _mask_below(image, *otsu(image))
+
+
+def _mask_below(
+    image: np.ndarray, threshold: int, ink_level: float, paper_level: float
+) -> np.ndarray:
     if paper_level - ink_level < MIN_CONTRAST:
         return np.zeros(image.shape, dtype=bool)
     mask = image <= threshold
-    padded = np.pad(mask.view(np.uint8), 1)
+    height, width = mask.shape
+    padded = np.zeros((height + 2, width + 2), dtype=np.uint8)
+    padded[1:-1, 1:-1] = mask
     rows = padded[:-2] + padded[1:-1] + padded[2:]
     num_in_square = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]  # ink pixels of the 3x3 square
     return mask & (num_in_square >= 3)
+
+
+@dataclass(frozen=True)
+class _Ink:
+    """Where an image has ink.
+
+    Attributes:
+        y, x: Rows and columns of the ink's pixels.
+        height, width: Of the canvas that they lie on.
+        paper_level: Median grey level of the paper, to fill what a warp uncovers; white where all
+            is ink.
+    """
+
+    y: np.ndarray
+    x: np.ndarray
+    height: int
+    width: int
+    paper_level: int
+
+
+def _find_ink(image: np.ndarray) -> _Ink:
+    """The ink of `ink_mask`."""
+    counts = _histogram(image)
+    threshold, ink_level, paper_level = _otsu_of(counts)
+    mask = _mask_below(image, threshold, ink_level, paper_level)
+    height, width = mask.shape
+    y = np.repeat(np.arange(height), mask.sum(axis=1))  # a third of the time of `np.nonzero`
+    x = np.flatnonzero(mask) - y * width
+    if threshold < 0 and paper_level < 128:
+        return _Ink(y, x, height, width, paper_level=255)
+    counts[: threshold + 1] = 0
+    median = np.searchsorted(np.cumsum(counts), counts.sum() / 2)
+    return _Ink(y, x, height, width, int(median))
 
 
 def has_ink(image: np.ndarray) -> bool:
@@ -258,16 +305,6 @@ def has_ink(image: np.ndarray) -> bool:
     if max(image.shape) <= SPECK_SIDE:
         return int(image.min()) <= 255 - MIN_CONTRAST
     return bool(ink_mask(image).any())
-
-
-def _paper_level(image: np.ndarray) -> int:
-    """Median grey level of the paper, to fill what a warp uncovers; white where all is ink."""
-    threshold, _, level = otsu(image)
-    if threshold < 0 and level < 128:
-        return 255
-    counts = _histogram(image)
-    counts[: threshold + 1] = 0
-    return int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
 
 
 def _reduce(image: np.ndarray, height: int) -> tuple[np.ndarray, int]:
@@ -320,15 +357,14 @@ def skew_angle(image: np.ndarray, max_angle: float = MAX_SKEW) -> float:
         ValueError: `image` is not two-dimensional.
     """
     _check_grey(image)
-    return _skew_of_mask(ink_mask(image), max_angle)
+    return _skew_of(_find_ink(image), max_angle)
 
 
-def _skew_of_mask(mask: np.ndarray, max_angle: float = MAX_SKEW) -> float:
-    y, x = _ink_pixels(mask)
+def _skew_of(ink: _Ink, max_angle: float = MAX_SKEW) -> float:
+    y, x = ink.y, ink.x
     if len(y) == 0:
         return 0.0
-    width = mask.shape[1]
-    offsets = np.arange(width) - width // 2
+    offsets = np.arange(ink.width) - ink.width // 2
 
     def shifts(angles: np.ndarray) -> np.ndarray:
         """By how many rows each column moves up, `(angles, width)`."""
@@ -355,36 +391,32 @@ def _coarse_angle(
     y: np.ndarray,
     x: np.ndarray,
 ) -> float:
-    """The sharpest of the multiples of `step`, told by some 2000 ink pixels."""
+    """The sharpest of the multiples of `step`, told by some of the pixels."""
     num_steps = int(max_angle / step)
     angles = np.array(sorted(range(-num_steps, num_steps + 1), key=abs)) * step
-    every = 1 + len(y) // 2000
+    every = 1 + len(y) // COARSE_PIXELS
     some = y[::every], x[::every]
     blocks = range(0, len(angles), ANGLES_AT_ONCE)
     scores = [sharpness(angles[start : start + ANGLES_AT_ONCE], *some) for start in blocks]
     return float(angles[np.concatenate(scores).argmax()])
 
 
-def _ink_pixels(mask: np.ndarray) -> np.ndarray:
-    """Rows and columns of the ink pixels, `(2, pixels)`; takes a third of `np.nonzero`'s time."""
-    height, width = mask.shape
-    y = np.repeat(np.arange(height), mask.sum(axis=1))
-    return np.stack([y, np.flatnonzero(mask) - y * width])
-
-
-def _profiles(along: np.ndarray, shifts: np.ndarray, across: np.ndarray) -> np.ndarray:
+def _profiles(
+    along: np.ndarray, shifts: np.ndarray, across: np.ndarray, margin: int = 0
+) -> np.ndarray:
     """How many ink pixels each row (or column) holds after each of several shears.
 
     Args:
         along: Rows (or columns) of the ink pixels, `(pixels,)`.
         shifts: By how much each column (or row) moves, `(shears, columns)`.
         across: Columns (or rows) of the ink pixels, `(pixels,)`.
+        margin: Empty rows (or columns) at both ends.
 
     Returns:
         `(shears, rows)`.
     """
-    shifts = shifts - shifts.min(axis=1, keepdims=True)
-    length = int(along.max() + shifts.max()) + 1
+    shifts = shifts - shifts.min(axis=1, keepdims=True) + margin
+    length = int(along.max() + shifts.max()) + 1 + margin
     profiles = np.empty((len(shifts), length), dtype=np.int64)
     positions = np.empty_like(along)
     for profile, shift in zip(profiles, shifts, strict=True):
@@ -412,20 +444,19 @@ def slant_angle(image: np.ndarray, max_angle: float = MAX_SLANT) -> float:
     Reference: Pastor, Toselli and Vidal (2004).
     """
     _check_grey(image)
-    return _slant_of_mask(ink_mask(image), max_angle)
+    return _slant_of(_find_ink(image), max_angle)
 
 
-def _slant_of_mask(mask: np.ndarray, max_angle: float = MAX_SLANT) -> float:
-    y, x = _ink_pixels(mask)
+def _slant_of(ink: _Ink, max_angle: float = MAX_SLANT) -> float:
+    y, x = ink.y, ink.x
     if len(y) == 0:
         return 0.0
-    height = mask.shape[0]
-    offsets = np.arange(height) - height // 2
+    offsets = np.arange(ink.height) - ink.height // 2
 
     def sharpness(angles: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         # Half columns and smoothing, or the pixel grid lets upright win over all small angles.
         shifts = np.rint(2 * np.tan(np.radians(angles))[:, None] * offsets).astype(np.int64)
-        profiles = np.pad(_profiles(2 * x, shifts, y), ((0, 0), (3, 3)))
+        profiles = _profiles(2 * x, shifts, y, margin=3)
         profiles = profiles[:, :-3] + profiles[:, 3:] + 3 * (profiles[:, 1:-2] + profiles[:, 2:-1])
         return (profiles * profiles).sum(axis=1)
 
@@ -439,9 +470,9 @@ def _slant_of_mask(mask: np.ndarray, max_angle: float = MAX_SLANT) -> float:
 
 def _peak(angles: np.ndarray, scores: np.ndarray) -> float:
     """Angle of the highest score, the scores smoothed and the top interpolated by a parabola."""
-    smooth = np.convolve(
-        np.pad(scores, 2, mode="edge"), np.array([1, 4, 6, 4, 1]) / 16, mode="valid"
-    )
+    first, last = scores[:1], scores[-1:]
+    padded = np.concatenate([first, first, scores, last, last])
+    smooth = np.convolve(padded, np.array([1, 4, 6, 4, 1]) / 16, mode="valid")
     best = smooth.max()
     top = min(np.flatnonzero(smooth >= best * (1 - 1e-9)), key=lambda i: abs(angles[i]))
     if not 0 < top < len(smooth) - 1:
@@ -485,23 +516,22 @@ def deskew_line(image: np.ndarray) -> np.ndarray:
     return _apply(image, *_line_affine(image))
 
 
-def _apply(image: np.ndarray, mask: np.ndarray, to_image: np.ndarray) -> np.ndarray:
-    return _resample(image, to_image, *mask.shape)
+def _apply(image: np.ndarray, ink: _Ink, to_image: np.ndarray) -> np.ndarray:
+    return _resample(image, to_image, ink.height, ink.width, ink.paper_level)
 
 
-def _moment_affine(image: np.ndarray, num_passes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ink mask of the deskewed image and the 3x3 affine from it to `image`."""
+def _moment_affine(image: np.ndarray, num_passes: int) -> tuple[_Ink, np.ndarray]:
+    """Ink of the deskewed image and the 3x3 affine from it to `image`."""
     if not isinstance(num_passes, int) or num_passes < 0:
         raise ValueError(
             f"The number of deskew passes must be 0 or a positive integer, got {num_passes!r}."
         )
-    deskewed, to_image = image, np.eye(3)
+    deskewed, ink, to_image = image, _find_ink(image), np.eye(3)
     for _ in range(num_passes):
-        y, x = np.nonzero(ink_mask(deskewed))
+        y, x = ink.y, ink.x
         if len(y) == 0:
             break
         shear = moment_shear(deskewed)
-        height, width = deskewed.shape
         weights = 255.0 - deskewed[y, x]
         centre_x, centre_y = (
             np.average(x + 0.5, weights=weights),
@@ -509,43 +539,45 @@ def _moment_affine(image: np.ndarray, num_passes: int) -> tuple[np.ndarray, np.n
         )
         upright_x = x + 0.5 - shear * (y + 0.5 - centre_y)
         half_width = np.abs(upright_x - centre_x).max() + 0.5
-        new_width = max(width, math.ceil(2 * half_width - 1e-6))
+        new_width = max(ink.width, math.ceil(2 * half_width - 1e-6))
         shift = centre_x - new_width / 2 - shear * centre_y
         to_image = to_image @ np.array([[1.0, shear, shift], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-        deskewed = _warp(image, to_image, height, new_width)
-    return ink_mask(deskewed), to_image
+        deskewed = _warp(image, to_image, ink.height, new_width, ink.paper_level)
+        ink = _find_ink(deskewed)
+    return ink, to_image
 
 
-def _line_affine(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ink mask of the deskewed line and the 3x3 affine from it to `image`."""
-    mask, to_image = ink_mask(image), np.eye(3)
-    skew = math.radians(_skew_of_mask(mask))
+def _line_affine(image: np.ndarray) -> tuple[_Ink, np.ndarray]:
+    """Ink of the deskewed line and the 3x3 affine from it to `image`."""
+    ink, to_image = _find_ink(image), np.eye(3)
+    skew = math.radians(_skew_of(ink))
     if skew:
         cos, sin = math.cos(skew), math.sin(skew)
-        mask, to_image = _warp_mask(mask, np.array([[cos, sin], [-sin, cos]]))
-    slant = math.radians(_slant_of_mask(mask))
+        ink, to_image = _straightened(ink, np.array([[cos, sin], [-sin, cos]]))
+    slant = math.radians(_slant_of(ink))
     if slant:
-        mask, to_rotated = _warp_mask(mask, np.array([[1, -math.tan(slant)], [0, 1]]))
+        ink, to_rotated = _straightened(ink, np.array([[1, -math.tan(slant)], [0, 1]]))
         to_image = to_image @ to_rotated
-    return mask, to_image
+    return ink, to_image
 
 
-def _warp_mask(mask: np.ndarray, linear: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mask warped onto a canvas that holds all of it, and the 3x3 affine back.
+def _straightened(ink: _Ink, to_old: np.ndarray) -> tuple[_Ink, np.ndarray]:
+    """The ink on a canvas that holds the whole image, and the 3x3 affine back.
 
-    `linear` (2x2) leads from directions in the new mask to those in the old.
+    `to_old` (2x2) leads from directions on the new canvas to those on the old.
     """
-    old_size = np.array(mask.shape[::-1])
-    needed_size = np.abs(np.linalg.inv(linear)) @ old_size
+    old_size, to_new = np.array([ink.width, ink.height]), np.linalg.inv(to_old)
     # An even difference: half a pixel of shift would put every sample on the border of two pixels.
-    new_size = old_size + 2 * np.ceil((needed_size - old_size) / 2 - 1e-6)
+    growth = np.ceil((np.abs(to_new) @ old_size - old_size) / 2 - 1e-6)
+    width, height = new_size = old_size + 2 * growth.astype(int)
+    (xx, xy), (yx, yy) = to_new
+    left, top = (new_size - to_new @ (old_size - 1)) / 2  # where the centre of pixel (0, 0) goes
+    x = (xx * ink.x + xy * ink.y + left).astype(np.int64)
+    y = (yx * ink.x + yy * ink.y + top).astype(np.int64)
     affine = np.eye(3)
-    affine[:2, :2] = linear
-    affine[:2, 2] = (old_size - linear @ new_size) / 2
-    image = Image.fromarray(mask.view(np.uint8))
-    size = tuple(new_size.astype(int).tolist())
-    warped = image.transform(size, Image.Transform.AFFINE, tuple(affine[:2].ravel()))
-    return np.array(warped, dtype=bool), affine
+    affine[:2, :2] = to_old
+    affine[:2, 2] = (old_size - to_old @ new_size) / 2
+    return _Ink(y, x, int(height), int(width), ink.paper_level), affine
 
 
 # Cropping
@@ -563,31 +595,25 @@ def crop_to_ink(image: np.ndarray) -> np.ndarray:
         ValueError: `image` is not two-dimensional.
     """
     _check_grey(image)
-    left, top, right, bottom = _ink_box(ink_mask(image))
+    left, top, right, bottom = _box_of(_find_ink(image))
     return image[top:bottom, left:right]
 
 
-def _ink_box(mask: np.ndarray, margin: float = 0.04) -> tuple[int, int, int, int]:
+def _box_of(ink: _Ink, margin: float = 0.04) -> tuple[int, int, int, int]:
     """Left, top, right, bottom of the ink, right and bottom exclusive; the whole image without ink.
 
     The box has a margin in parts of its height, at least 2 pixels where the image has them.
     """
-    height, width = mask.shape
-    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
-    if len(columns) == 0:
-        return 0, 0, width, height
-    left, top, right, bottom = (
-        int(columns[0]),
-        int(rows[0]),
-        int(columns[-1]) + 1,
-        int(rows[-1]) + 1,
-    )
+    if len(ink.y) == 0:
+        return 0, 0, ink.width, ink.height
+    left, top = int(ink.x.min()), int(ink.y.min())
+    right, bottom = int(ink.x.max()) + 1, int(ink.y.max()) + 1
     border = max(2, round(margin * (bottom - top)))
     return (
         max(0, left - border),
         max(0, top - border),
-        min(width, right + border),
-        min(height, bottom + border),
+        min(ink.width, right + border),
+        min(ink.height, bottom + border),
     )
 
 
@@ -596,7 +622,7 @@ def _focus(image: np.ndarray) -> tuple[np.ndarray, int, int]:
     small, factor = _reduce(image, 4 * WORKING_HEIGHT)
     if factor == 1:
         return image, 0, 0
-    left, top, right, bottom = (factor * side for side in _ink_box(ink_mask(small), margin=0.5))
+    left, top, right, bottom = (factor * side for side in _box_of(_find_ink(small), margin=0.5))
     return image[top:bottom, left:right], left, top
 
 
@@ -648,13 +674,13 @@ def prepare_line(
     part, part_left, part_top = _focus(image) if do_crop else (image, 0, 0)
     small, factor = _reduce(part, WORKING_HEIGHT)
     if deskew_method == "moment":
-        mask, to_small = _moment_affine(small, num_deskew_passes)
+        ink, to_small = _moment_affine(small, num_deskew_passes)
     elif deskew_method == "line" and num_deskew_passes > 0:
-        mask, to_small = _line_affine(small)
+        ink, to_small = _line_affine(small)
     else:
-        mask, to_small = ink_mask(small), np.eye(3)
+        ink, to_small = _find_ink(small), np.eye(3)
 
-    left, top, right, bottom = _ink_box(mask) if do_crop else (0, 0, *mask.shape[::-1])
+    left, top, right, bottom = _box_of(ink) if do_crop else (0, 0, ink.width, ink.height)
     if np.array_equal(to_small, np.eye(3)):  # the last block of `_reduce` may stick out
         right, bottom = min(right, part.shape[1] / factor), min(bottom, part.shape[0] / factor)
     box_width, box_height = right - left, bottom - top
@@ -683,10 +709,13 @@ def prepare_line(
         @ np.diag([box_width / new_width, box_height / new_height, 1.0])
     )
     to_original = _translation(-border, -border) @ to_image
-    return _resample(image, to_image, new_height, new_width), to_original[:2]
+    line = _resample(image, to_image, new_height, new_width, ink.paper_level)
+    return line, to_original[:2]
 
 
-def _resample(image: np.ndarray, to_image: np.ndarray, height: int, width: int) -> np.ndarray:
+def _resample(
+    image: np.ndarray, to_image: np.ndarray, height: int, width: int, paper_level: int
+) -> np.ndarray:
     """Bilinear warp, averaging where the result is smaller; `to_image` (3x3) leads to `image`."""
     (scale_x, shear_x, left), (shear_y, scale_y, top), _ = to_image
     old_height, old_width = image.shape
@@ -704,17 +733,19 @@ def _resample(image: np.ndarray, to_image: np.ndarray, height: int, width: int) 
         )
         image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
         to_image = np.diag([size[0] / old_width, size[1] / old_height, 1.0]) @ to_image
-    return _warp(image, to_image, height, width)
+    return _warp(image, to_image, height, width, paper_level)
 
 
-def _warp(image: np.ndarray, to_image: np.ndarray, height: int, width: int) -> np.ndarray:
+def _warp(
+    image: np.ndarray, to_image: np.ndarray, height: int, width: int, paper_level: int
+) -> np.ndarray:
     """Bilinear warp; what the image does not cover becomes paper."""
     warped = Image.fromarray(image).transform(
         (width, height),
         Image.Transform.AFFINE,
         tuple(to_image[:2].ravel()),
         resample=Image.Resampling.BILINEAR,
-        fillcolor=_paper_level(image),
+        fillcolor=paper_level,
     )
     return np.array(warped)
 
