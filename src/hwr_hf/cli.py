@@ -13,7 +13,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from huggingface_hub.errors import StrictDataclassError
@@ -27,7 +27,6 @@ from .resnet_bilstm.views_resnet_bilstm import MAX_VIEWS
 
 SUCCESS, SOME_FAILED, USAGE = 0, 1, 2
 MANY_FILES = 20  # from here on a progress bar is worth its line
-FILES_AHEAD = 8  # batches of files opened at once: batches are made of lines of like width
 
 DESCRIPTION = """\
 Read English handwriting: an image of one text line or one word in, its text out.
@@ -174,7 +173,7 @@ def _read(arguments: argparse.Namespace) -> int:
             f"some ({' '.join(IMAGE_SUFFIXES)}) or a pattern such as 'scans/*.png'."
         )
     # Of one image the text alone; a folder's lines have names, however many there are.
-    with_name = len(files) + len(unmatched) > 1 or files != arguments.paths
+    with_name = len(files) > 1 or files != arguments.paths
     failures = 0
 
     def fail(file: str, reason: object) -> None:
@@ -189,6 +188,8 @@ def _read(arguments: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
+    from .careful_reading import read_each
+
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8", errors="replace")
     with tqdm(
@@ -197,53 +198,29 @@ def _read(arguments: argparse.Namespace) -> int:
         file=sys.stderr,
         disable=None if len(files) >= MANY_FILES else True,  # None: shown on a terminal only
     ) as bar:
-        num_files = FILES_AHEAD * arguments.batch_size
-        for start in range(0, len(files), num_files):
-            batch = files[start : start + num_files]
-            options = {
-                "return_words": arguments.json,
-                "num_views": arguments.tta,
-                "batch_size": arguments.batch_size,
-            }
-            for file, readings in _read_batch(reader, batch, fail, **options):
-                if arguments.json:
-                    lines = [json.dumps(_json_line(file, readings), ensure_ascii=False)]
-                else:
-                    lines = [
-                        (f"{file}\t" if with_name else "")
-                        + (f"{reading['score']:.3f}\t" if arguments.n_best > 1 else "")
-                        + reading["generated_text"]
-                        for reading in readings
-                    ]
-                with tqdm.external_write_mode():
-                    print(*lines, sep="\n", flush=True)
-            bar.update(len(batch))
+        options = {
+            "return_words": arguments.json,
+            "num_views": arguments.tta,
+            "batch_size": arguments.batch_size,
+        }
+        outcomes = read_each(reader, files, open_image, **options)
+        for file, outcome in zip(files, outcomes, strict=True):
+            bar.update()
+            if isinstance(outcome, Exception):
+                fail(file, outcome)
+                continue
+            if arguments.json:
+                lines = [json.dumps(_json_line(file, outcome), ensure_ascii=False)]
+            else:
+                lines = [
+                    (f"{file}\t" if with_name else "")
+                    + (f"{reading['score']:.3f}\t" if arguments.n_best > 1 else "")
+                    + reading["generated_text"]
+                    for reading in outcome
+                ]
+            with tqdm.external_write_mode():
+                print(*lines, sep="\n", flush=True)
     return SOME_FAILED if failures else SUCCESS
-
-
-def _read_batch(
-    reader, files: list[str], fail: Callable[[str, object], None], **options
-) -> Iterator[tuple[str, list[dict]]]:
-    """The pipeline's output for each image that can be read; `fail` is told of the others."""
-    opened = {}
-    for file in files:
-        try:
-            opened[file] = open_image(file)
-        except Exception as error:  # PIL's plugins raise nearly anything on bad files
-            fail(file, error)
-    if not opened:
-        return
-    try:
-        outputs = reader(list(opened.values()), **options)
-    except Exception as error:  # one image must not cost the others their text
-        if len(opened) == 1:
-            fail(next(iter(opened)), error)
-            return
-        for file in opened:
-            yield from _read_batch(reader, [file], fail, **options)
-        return
-    for file, output in zip(opened, outputs, strict=True):
-        yield file, output
 
 
 def _json_line(file: str, readings: list[dict]) -> dict:

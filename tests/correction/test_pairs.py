@@ -4,8 +4,9 @@ import pytest
 from tiny_bert import save_tiny_bert
 from transformers import AutoTokenizer
 
+from hwr_hf.correction.encoding import IGNORED
 from hwr_hf.correction.noise import ConfusionModel
-from hwr_hf.correction.pairs import IGNORED, NoisyPairs, Pair, PairCollator, pairs_of_lines
+from hwr_hf.correction.pairs import NoisyPairs, Pair, PairCollator, pairs_of_lines
 from hwr_hf.data.corpus import TextLines
 from hwr_hf.metrics import cer
 

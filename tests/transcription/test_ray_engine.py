@@ -85,7 +85,7 @@ def test_a_machine_lost_in_the_middle_loses_and_doubles_nothing(
     assert counts == Counts(images=240, failed=1)
     assert sum(done) == 240
     rows = [row for number in parts.numbers() for row in parts.rows(number)]
-    expected = json.loads(json.dumps(RowReader(SETTINGS).rows(source.items())))
+    expected = json.loads(json.dumps(RowReader(SETTINGS).rows(list(source.items()))))
     assert [(row["id"], row["text"]) for row in rows] == [(e["id"], e["text"]) for e in expected]
     assert rows[-1]["error"] == expected[-1]["error"]
 

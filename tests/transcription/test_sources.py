@@ -210,6 +210,8 @@ def test_the_output_folder_is_no_part_of_the_source_around_it(tmp_path, pngs, pi
     pyarrow.parquet.write_table(pyarrow.table({"id": ["a"]}), output / "part-000000.parquet")
     (tmp_path / "a.png").write_bytes(pngs[0])
     assert contents(tmp_path, without=output) == pixels[:1]
+    (tmp_path / "sub").mkdir()
+    assert contents(tmp_path, without=tmp_path / "sub" / ".." / output.name) == pixels[:1]
     with pytest.raises(ValueError, match="holds Parquet files and images"):
         open_source(str(tmp_path))
 

@@ -32,6 +32,7 @@ from transformers.utils import cached_file
 from ..resnet_bilstm.pipeline_resnet_bilstm import CORRECTOR_FOLDER
 from .edits import Correction, Edit, apply_edits, edit_distance
 from .encoding import (
+    IGNORED,
     UNKNOWN,
     can_spell,
     decode_target,
@@ -48,7 +49,6 @@ MAX_PART = 128  # ids of a line that is corrected as one; correctors learn from 
 # A corrected line may have this many times the ids of the recognised one, and some more.
 GROWTH, EXTRA = 1.25, 8
 MOST_CHANGED = 0.5  # of a part's characters; a text that differs more is no correction of it
-IGNORED = -100  # label of padding
 
 Scorer = Callable[[str], float]
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from transformers import PreTrainedTokenizerBase
 
+IGNORED = -100  # pads labels; the losses of PyTorch and transformers leave it out
 UNKNOWN = "\ufffd"  # what the model writes for a word that its vocabulary cannot spell
 
 

@@ -31,6 +31,7 @@ from transformers import (
 )
 from transformers.modeling_outputs import MaskedLMOutput
 
+from hwr_hf.correction.encoding import IGNORED
 from hwr_hf.correction.masked_lm import (
     Pieces,
     check_model_type,
@@ -38,7 +39,6 @@ from hwr_hf.correction.masked_lm import (
     logits_at,
     split_into_pieces,
 )
-from hwr_hf.correction.pairs import IGNORED
 from hwr_hf.data.corpus import TextLines
 from hwr_hf.training_script import run_script, train_to_end
 

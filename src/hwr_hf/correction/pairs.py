@@ -13,11 +13,9 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from hwr_hf.correction.encoding import encode_lines, encode_targets, pad
+from hwr_hf.correction.encoding import IGNORED, encode_lines, encode_targets, pad
 from hwr_hf.correction.noise import ConfusionModel
 from hwr_hf.data.corpus import TextLines
-
-IGNORED = -100  # label that the loss leaves out
 
 
 @dataclass(frozen=True)

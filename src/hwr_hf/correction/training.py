@@ -25,9 +25,10 @@ from transformers import (
     Seq2SeqTrainingArguments,
 )
 
+from hwr_hf.correction.encoding import IGNORED
 from hwr_hf.correction.jackknife import load_lines
 from hwr_hf.correction.noise import ConfusionModel
-from hwr_hf.correction.pairs import IGNORED, NoisyPairs, PairCollator, pairs_of_lines
+from hwr_hf.correction.pairs import NoisyPairs, PairCollator, pairs_of_lines
 from hwr_hf.correction.vocabulary import frequent_pieces, trim_model, trim_tokenizer
 from hwr_hf.data.corpus import TextLines
 from hwr_hf.metrics import edit_counts

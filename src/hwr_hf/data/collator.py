@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-IGNORED_LABEL = -100
+from hwr_hf.resnet_bilstm.ctc_resnet_bilstm import IGNORED_LABEL
 
 
 class LineCollator:

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+IGNORED_LABEL = -100  # pads labels; the losses of PyTorch and transformers leave it out
+
 
 def ctc_collapse(path: Iterable[int], blank_id: int = 0) -> list[int]:
     """Labels of a path: one id a frame, repeats merged, then blanks dropped.

@@ -24,10 +24,9 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.utils import ModelOutput
 
 from .configuration_resnet_bilstm import ResNetBiLstmConfig
-from .ctc_resnet_bilstm import min_ctc_frames
+from .ctc_resnet_bilstm import IGNORED_LABEL, min_ctc_frames
 from .hub_files_resnet_bilstm import HubFolderMixin
 
-IGNORED_LABEL = -100
 # Finite, so that a padded frame's certainty survives float16 and never turns a sum into NaN.
 CERTAINLY_NOT = -1e4
 

@@ -3,9 +3,8 @@
 from transformers import BatchFeature, ProcessorMixin
 from transformers.image_utils import ImageInput
 
+from .ctc_resnet_bilstm import IGNORED_LABEL
 from .hub_files_resnet_bilstm import HubFolderMixin
-
-IGNORED_LABEL = -100
 
 
 class ResNetBiLstmProcessor(HubFolderMixin, ProcessorMixin):

@@ -6,7 +6,7 @@ again it goes on, and it notices when the source is no longer the one it began w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -77,7 +77,7 @@ def missing_parts(
 def transcribe(
     source: Source,
     parts: Parts,
-    read_rows: Callable[[Iterable[Item]], list[dict]],
+    read_rows: Callable[[Sequence[Item]], list[dict]],
     *,
     part_size: int,
     stop_at_error: bool = False,

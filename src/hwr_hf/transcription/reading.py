@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 import torch
 from PIL import Image
 from transformers import AutoConfig, pipeline
 
+from hwr_hf.careful_reading import read_each
 from hwr_hf.image_files import open_image
 from hwr_hf.onnx_export import ONNX_FILE
 from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import NGRAM_FILE
@@ -22,7 +22,6 @@ from hwr_hf.transcription.sources import Item, printable
 from hwr_hf.weights_files import files_sha256, weight_files
 
 SETTINGS_FILES = ("config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json")
-BATCHES_AT_ONCE = 4  # of decoded images; the pipeline makes batches of like width of them
 
 
 @dataclass(frozen=True)
@@ -90,38 +89,23 @@ class RowReader:
         )
         self._revision = model_revision(settings.model)
 
-    def rows(self, items: Iterable[Item]) -> list[dict]:
-        """One row for each item, in their order."""
-        rows, items = [], iter(items)
-        while chunk := list(islice(items, BATCHES_AT_ONCE * self.settings.batch_size)):
-            rows += self._rows(chunk)
-        return rows
+    def rows(self, items: Sequence[Item]) -> list[dict]:
+        """One row for each item, in their order.
 
-    def _rows(self, items: Sequence[Item]) -> list[dict]:
-        images, errors = {}, {}
-        for index, item in enumerate(items):
-            try:
-                images[index] = _decoded(item)
-            except Exception as error:  # Pillow's plugins raise nearly anything on bad files
-                errors[index] = _reason(error)
-        try:
-            batch_size = self.settings.batch_size
-            readings = self._pipeline(list(images.values()), batch_size=batch_size)
-        except Exception as error:  # one image must not cost the others their text
-            if len(items) > 1:
-                return [row for item in items for row in self._rows([item])]
-            if not isinstance(error, ValueError):  # of the machine, as of memory that is full
-                raise
-            readings, errors[0] = [], _reason(error)
-            images = {}
-        found = dict(zip(images, readings, strict=True))
-        return [
-            self._row(item, found[index][0] if index in found else None, errors.get(index))
-            for index, item in enumerate(items)
-        ]
+        Raises:
+            Exception: The machine failed and not an image, as when memory is full.
+        """
+        outcomes = read_each(self._pipeline, items, _decoded, batch_size=self.settings.batch_size)
+        return [self._row(item, outcome) for item, outcome in zip(items, outcomes, strict=True)]
 
-    def _row(self, item: Item, reading: dict | None, error: str | None) -> dict:
-        reading = reading or {}
+    def _row(self, item: Item, outcome: list[dict] | Exception) -> dict:
+        error, reading = None, {}
+        if isinstance(outcome, ValueError):
+            error = _reason(outcome)
+        elif isinstance(outcome, Exception):
+            raise outcome
+        else:
+            reading = outcome[0]
         return {
             "id": item.id,
             "text": reading.get("generated_text"),
@@ -133,10 +117,17 @@ class RowReader:
 
 
 def _decoded(item: Item) -> Image.Image:
-    """The image of an item; raises nearly anything, as Pillow does."""
+    """The image of an item.
+
+    Raises:
+        ValueError: It has none, or none that decodes.
+    """
     if item.image is None:
         raise ValueError(item.missing)
-    return open_image(item.image)
+    try:
+        return open_image(item.image)
+    except Exception as error:  # Pillow's plugins raise nearly anything on bad files
+        raise ValueError(_reason(error)) from error
 
 
 def model_revision(model: str) -> str | None:

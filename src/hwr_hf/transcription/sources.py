@@ -17,7 +17,6 @@ from hwr_hf.image_files import IMAGE_SUFFIXES, images_in, is_image_name
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 SAVED_DATASET_FILES = ("dataset_dict.json", "state.json")
 DEFAULT_SPLIT = "train"
-LEAVE_OUT = "Leave it out."
 SPLIT_OF_FILES = "Give one of the files, or a folder with those of one split."
 LINK_ADVICE = "Pack it with tar --hard-dereference --dereference, or read the folder instead."
 ROWS_AT_ONCE = 64  # of a Parquet file
@@ -103,9 +102,11 @@ def open_source(
     raise FileNotFoundError(f"There is no {source}. Give {KINDS}.")
 
 
-def _check_not_given(option: str, value: str | None, reason: str, advice: str = "") -> None:
+def _check_not_given(
+    option: str, value: str | None, reason: str, advice: str = "Leave it out."
+) -> None:
     if value is not None:
-        raise ValueError(f"{option} {value} chooses nothing here: {reason}. {advice or LEAVE_OUT}")
+        raise ValueError(f"{option} {value} chooses nothing here: {reason}. {advice}")
 
 
 def _folder_items(folder: Path) -> Iterator[Item]:
@@ -156,8 +157,8 @@ def _parquet_files(folder: Path, without: str | Path | None) -> list[Path]:
     files = sorted(folder.rglob("*.parquet"))
     if without is None:
         return files
-    left_out = Path(without).expanduser().absolute()
-    return [file for file in files if left_out not in file.parents]
+    left_out = Path(without).expanduser().resolve()
+    return [file for file in files if left_out not in file.resolve().parents]
 
 
 def _check_no_images(folder: Path) -> None:
