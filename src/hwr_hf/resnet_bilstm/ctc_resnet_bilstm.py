@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+LOG_NEVER = -1e6  # as good as -inf, and a sum of such can be subtracted again
 IGNORED_LABEL = -100  # pads labels; the losses of PyTorch and transformers leave it out
 
 
@@ -113,20 +114,29 @@ def ctc_align(
     if not labels:
         return []
 
-    states, may_skip = _states(labels, blank_id)
+    states, log_may_skip = _states(labels, blank_id)
     emissions = log_probabilities[:, states]  # (frames, states)
-    scores = _first_scores(emissions)
-    moves = np.zeros(emissions.shape, dtype=np.int64)  # states gone forward to get here: 0, 1 or 2
+    # Two states of certainly nothing come before the first, for those that step and skip from them.
+    scores = np.full((num_frames, 2 + len(states)), -np.inf)
+    scores[0, 2:4] = emissions[0, :2]
     for frame in range(1, num_frames):
-        candidates = np.stack([scores, _shift(scores, 1), _skip(scores, may_skip)])  # (3, states)
-        moves[frame] = candidates.argmax(axis=0)
-        scores = candidates.max(axis=0) + emissions[frame]
+        before, now = scores[frame - 1], scores[frame, 2:]
+        np.add(before[:-2], log_may_skip, out=now)
+        np.maximum(now, before[1:-1], out=now)
+        np.maximum(now, before[2:], out=now)
+        now += emissions[frame]
 
-    state = len(states) - 1 if scores[-1] > scores[-2] else len(states) - 2
+    state = len(states) - 1 if scores[-1, -1] > scores[-1, -2] else len(states) - 2
     path = np.empty(num_frames, dtype=np.int64)
-    for frame in range(num_frames - 1, -1, -1):
+    path[-1] = state
+    for frame in range(num_frames - 2, -1, -1):
+        skip, step, stay = scores[frame, state : state + 3].tolist()
+        skip += log_may_skip[state]
+        if skip > max(step, stay):
+            state -= 2
+        elif step > stay:
+            state -= 1
         path[frame] = state
-        state -= moves[frame, state]
 
     spans = []
     for index in range(len(labels)):
@@ -160,102 +170,101 @@ def ctc_segment_log_posteriors(
     Raises:
         ValueError: As `ctc_log_probability`.
     """
-    log_probability = ctc_log_probability(logits, labels, blank_id)
-    if log_probability == -float("inf") or len(logits) == 0:
-        return [log_probability] * len(segments)
     log_probabilities = line_log_probabilities(logits).numpy()  # (frames, vocab_size)
-    arrivals = _log_arrivals(log_probabilities, labels, blank_id)  # (frames, labels)
-    departures = _log_arrivals(log_probabilities[::-1], labels[::-1], blank_id)[::-1, ::-1]
-    return [
-        min(
-            0.0,
-            log_probability
-            - _log_any_between(log_probabilities, labels, start, end, arrivals, departures),
-        )
-        for start, end in segments
-    ]
+    num_frames, vocab_size = log_probabilities.shape
+    _check_labels(labels, vocab_size, blank_id)
+    if num_frames < min_ctc_frames(labels):
+        return [-float("inf")] * len(segments)
+    if num_frames == 0 or not segments:
+        return [0.0] * len(segments)
+    arrivals, departures, log_probability = _log_passes(log_probabilities, labels, blank_id)
+    starts, ends = np.array(segments).T
+    log_before = _log_any_after(log_probabilities, labels, starts, arrivals)  # held, free
+    log_posteriors = []
+    for start, end, held, free in zip(starts, ends, *log_before, strict=True):
+        # The gap, whatever it holds, ends with the line or where the label after it begins.
+        if end == len(labels):
+            log_any = np.logaddexp(held[-1], free[-1])
+        else:
+            merges = start > 0 and labels[start - 1] == labels[end]  # the two would be one label
+            before = free if merges else np.logaddexp(held, free)
+            log_any = np.logaddexp.reduce(before[:-1] + departures[:, end])
+        log_posteriors.append(min(0.0, float(log_probability - log_any)))
+    return log_posteriors
 
 
-def _log_any_between(
+def _log_any_after(
     log_probabilities: np.ndarray,
     labels: Sequence[int],
-    start: int,
-    end: int,
+    starts: np.ndarray,
     arrivals: np.ndarray,
-    departures: np.ndarray,
-) -> float:
-    """Log-probability of all labellings `labels[:start]`, anything, `labels[end:]`.
-
-    Args:
-        arrivals: `(frames, labels)`: label `n` begins at frame `t`, all before it being right.
-        departures: `(frames, labels)`: label `n` ends with frame `t`, all after it being right.
-    """
-    num_frames = len(log_probabilities)
-    # After n frames, either the last label before the gap still lasts, or anything may have come.
-    log_held = np.full(num_frames + 1, -np.inf)
-    log_free = np.full(num_frames + 1, 0.0 if start == 0 else -np.inf)
-    if start > 0:
-        log_lasts = log_probabilities[:, labels[start - 1]]
-        with np.errstate(divide="ignore"):  # a label that lasts with certainty stops with log 0
-            log_stops = np.log1p(-np.exp(log_lasts))
-        for frame in range(num_frames):
-            log_free[frame + 1] = np.logaddexp(log_free[frame], log_held[frame] + log_stops[frame])
-            log_held[frame + 1] = np.logaddexp(
-                arrivals[frame, start - 1], log_held[frame] + log_lasts[frame]
-            )
-    if end == len(labels):
-        return float(np.logaddexp(log_held[-1], log_free[-1]))
-    log_before = log_free
-    if start == 0 or labels[start - 1] != labels[end]:  # else the two would merge into one label
-        log_before = np.logaddexp(log_held, log_free)
-    return float(np.logaddexp.reduce(log_before[:-1] + departures[:, end]))
-
-
-def _log_arrivals(
-    log_probabilities: np.ndarray, labels: Sequence[int], blank_id: int
-) -> np.ndarray:
-    """Log-probability that exactly the labels before it are spelt when a label begins.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Log-probabilities of `labels[:start]` and then anything, after so many frames.
 
     Returns:
-        `(frames, labels)`: that label `n` is first emitted at frame `t`.
+        Two arrays `(starts, frames + 1)`: the last of these labels still lasts; it has ended, and
+        anything may have come.
     """
-    states, may_skip = _states(labels, blank_id)
+    num_frames = len(log_probabilities)
+    held = np.full((len(starts), num_frames + 1), -np.inf)
+    free = np.full((len(starts), num_frames + 1), -np.inf)
+    free[starts == 0] = 0.0
+    last = np.array(labels, dtype=np.int64)[starts[starts > 0] - 1]
+    log_lasts = np.maximum(log_probabilities[:, last].T, LOG_NEVER)  # (starts, frames)
+    with np.errstate(divide="ignore"):  # a label that lasts with certainty stops with log 0
+        log_stops = np.log1p(-np.exp(log_lasts))
+    # held[t + 1] is the sum of arrivals[t] and of what lasts of held[t], a running sum once what
+    # lasts of an arrival from there to the end is taken out of each.
+    log_lasted = log_lasts.cumsum(axis=1)
+    arrived = arrivals[:, starts[starts > 0] - 1].T
+    after = log_lasted + np.logaddexp.accumulate(arrived - log_lasted, axis=1)
+    held[starts > 0, 1:] = after
+    free[starts > 0, 2:] = np.logaddexp.accumulate(after[:, :-1] + log_stops[:, 1:], axis=1)
+    return held, free
+
+
+def _log_passes(
+    log_probabilities: np.ndarray, labels: Sequence[int], blank_id: int
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """The forward pass and, side by side with it, the backward pass.
+
+    Returns:
+        `(frames, labels)`: label `n` is first emitted at frame `t`, all before it being right;
+        `(frames, labels)`: label `n` is last emitted at frame `t`, all after it being right; and
+        the log-probability of the labels.
+    """
+    states, forward_may_skip = _states(labels, blank_id)
+    _, backward_may_skip = _states(labels[::-1], blank_id)
+    log_may_skip = np.stack([forward_may_skip, backward_may_skip])  # (2, states)
     emissions = log_probabilities[:, states]  # (frames, states)
-    scores = _first_scores(emissions)
-    arrivals = np.full((len(emissions), len(labels)), -np.inf)
-    arrivals[0, :1] = scores[1:2]
-    for frame in range(1, len(emissions)):
-        entered = np.logaddexp(_shift(scores, 1), _skip(scores, may_skip)) + emissions[frame]
-        scores = np.logaddexp(scores + emissions[frame], entered)
-        arrivals[frame] = entered[1::2]
-    return arrivals
+    emissions = np.stack([emissions, emissions[::-1, ::-1]], axis=1)  # (frames, 2, states)
+    # Two states of certainly nothing come before the first, for those that step and skip from them.
+    scores = np.full((2, 2 + len(states)), -np.inf)
+    stay, step, skip = scores[:, 2:], scores[:, 1:-1], scores[:, :-2]
+    stay[:, :2] = emissions[0, :, :2]
+    entered = np.full(emissions.shape, -np.inf)
+    entered[0, :, 1:2] = stay[:, 1:2]
+    for emission, enters in zip(emissions[1:], entered[1:], strict=True):
+        np.logaddexp(step, skip + log_may_skip, out=enters)
+        np.logaddexp(stay, enters, out=stay)
+        stay += emission
+        enters += emission
+    arrivals, departures = entered[:, 0, 1::2], entered[::-1, 1, ::-1][:, 1::2]
+    ends = stay[0, -2:]
+    return arrivals, departures, float(np.logaddexp.reduce(ends))
 
 
 def _states(labels: Sequence[int], blank_id: int) -> tuple[np.ndarray, np.ndarray]:
-    """The states blank, label, blank, ..., label, blank, and which may follow the one before last.
+    """The states blank, label, blank, ..., label, blank, and 0 where one may be skipped to.
 
-    A path stays, goes one state on, or skips the blank between two different labels.
+    A path stays, goes one state on, or skips the blank between two different labels; to the other
+    states the second array has -inf, the logarithm of never.
     """
     states = np.full(2 * len(labels) + 1, blank_id)
     states[1::2] = labels
-    may_skip = np.zeros(len(states), dtype=bool)
-    may_skip[3::2] = states[3::2] != states[1:-2:2]
-    return states, may_skip
-
-
-def _first_scores(emissions: np.ndarray) -> np.ndarray:
-    """Scores after one frame: a path starts with the blank or with the first label."""
-    scores = np.full(emissions.shape[1], -np.inf)
-    scores[:2] = emissions[0, :2]
-    return scores
-
-
-def _shift(scores: np.ndarray, by: int) -> np.ndarray:
-    return np.concatenate((np.full(by, -np.inf), scores))[: len(scores)]
-
-
-def _skip(scores: np.ndarray, may_skip: np.ndarray) -> np.ndarray:
-    return np.where(may_skip, _shift(scores, 2), -np.inf)
+    log_may_skip = np.full(len(states), -np.inf)
+    log_may_skip[3::2][states[3::2] != states[1:-2:2]] = 0.0
+    return states, log_may_skip
 
 
 def line_log_probabilities(logits: np.ndarray | torch.Tensor) -> torch.Tensor:
