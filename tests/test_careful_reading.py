@@ -27,7 +27,7 @@ def open_image(opened):
 
 def read(images, **options):
     """The width of every image, as a pipeline reads: a list at once, anything else bit by bit."""
-    readings = (reading(images[number]) for number in range(len(images)))
+    readings = (reading(image) for image in images)
     return list(readings) if isinstance(images, list) else readings
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hwr_hf.devices import checked_device, slow_dtype_note
+from hwr_hf.devices import checked_device, default_batch_size, slow_dtype_note
 
 
 @pytest.fixture
@@ -42,3 +42,11 @@ def test_a_device_that_is_not_there_is_named():
 
 def test_the_librarys_choice_is_left_to_it():
     assert checked_device(None) is None
+
+
+@pytest.mark.parametrize("has_gpu", [False, True])
+def test_a_gpu_reads_more_images_at_once(monkeypatch, has_gpu):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    on_cpu, on_gpu = default_batch_size("cpu"), default_batch_size(torch.device("cuda", 0))
+    assert on_gpu > on_cpu == default_batch_size(torch.device("cpu"))
+    assert default_batch_size(None) == (on_gpu if has_gpu else on_cpu)

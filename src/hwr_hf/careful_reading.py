@@ -64,8 +64,9 @@ class _Opened(Dataset):
         return len(self.images)
 
     def __getitem__(self, index: int) -> Image.Image:
+        image = self.images[index]  # an IndexError is for who iterates
         try:
-            return self.open_image(self.images[index])
+            return self.open_image(image)
         except Exception as error:
             self.errors[index] = error
             return Image.new("L", (1, 1), "white")

@@ -20,9 +20,15 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 
 from . import DEFAULT_MODEL, __version__
-from .devices import checked_device, slow_dtype_note
+from .devices import checked_device, default_batch_size, slow_dtype_note
 from .image_files import IMAGE_SUFFIXES, images_in, open_image
-from .reading_options import add_beam_options, add_computing_options, beam_options, positive
+from .reading_options import (
+    add_batch_size,
+    add_beam_options,
+    add_computing_options,
+    beam_options,
+    positive,
+)
 from .resnet_bilstm.views_resnet_bilstm import MAX_VIEWS
 
 SUCCESS, SOME_FAILED, USAGE = 0, 1, 2
@@ -201,7 +207,7 @@ def _read(arguments: argparse.Namespace) -> int:
         options = {
             "return_words": arguments.json,
             "num_views": arguments.tta,
-            "batch_size": arguments.batch_size,
+            "batch_size": arguments.batch_size or default_batch_size(arguments.device),
         }
         outcomes = read_each(reader, files, open_image, **options)
         for file, outcome in zip(files, outcomes, strict=True):
@@ -324,7 +330,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     result = evaluate_model(
         model,
         dataset,
-        batch_size=arguments.batch_size,
+        batch_size=arguments.batch_size or default_batch_size(device),
         device=device,
         dtype=arguments.dtype,
         image_processor_options=options,
@@ -608,9 +614,7 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", default=DEFAULT_MODEL, help="folder or Hub id (the one in the package)"
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (a GPU if there is one)")
-    parser.add_argument(
-        "--batch-size", type=positive, default=16, metavar="N", help="images at once (%(default)s)"
-    )
+    add_batch_size(parser)
     parser.add_argument(
         "--tta",
         type=int,

@@ -2,6 +2,8 @@
 
 import argparse
 
+from .devices import CPU_BATCH_SIZE, GPU_BATCH_SIZE
+
 BEAM_OPTIONS = ("ngram", "lm_weight", "beam_width", "min_probability")
 
 
@@ -11,6 +13,16 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is too small, use 1 or more")
     return number
+
+
+def add_batch_size(parser: argparse.ArgumentParser) -> None:
+    """`--batch-size`, None where it is not given."""
+    parser.add_argument(
+        "--batch-size",
+        type=positive,
+        metavar="N",
+        help=f"images at once ({CPU_BATCH_SIZE}, on a GPU {GPU_BATCH_SIZE})",
+    )
 
 
 def add_computing_options(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from hwr_hf import DEFAULT_MODEL
 from hwr_hf.devices import checked_device, slow_dtype_note
 from hwr_hf.reading_options import (
+    add_batch_size,
     add_beam_options,
     add_computing_options,
     beam_options,
@@ -155,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
         default=True,
         help="words with their scores and boxes in the rows",
     )
+    add_batch_size(parser)
     add_computing_options(parser)
     add("--image-column", metavar="NAME", help="column of images, where a table has several")
     add("--split", help=f"of a data set with several ({DEFAULT_SPLIT})")
@@ -164,7 +166,6 @@ def _parser() -> argparse.ArgumentParser:
         default="skip",
         help="an image that cannot be read: a row with its error, or the end (%(default)s)",
     )
-    add("--batch-size", type=positive, default=16, help="images at once (%(default)s)")
     add("--part-size", type=positive, default=PART_SIZE, help="images of a part (%(default)s)")
     add("--device", help="such as cuda or cpu (a GPU where there is one)")
     add(

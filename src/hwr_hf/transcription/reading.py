@@ -15,6 +15,7 @@ from PIL import Image
 from transformers import AutoConfig, pipeline
 
 from hwr_hf.careful_reading import read_each
+from hwr_hf.devices import default_batch_size
 from hwr_hf.image_files import open_image
 from hwr_hf.onnx_export import ONNX_FILE
 from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import NGRAM_FILE
@@ -34,7 +35,7 @@ class ReaderSettings:
         words: Whether rows hold the words with scores and boxes.
         dtype: What the network computes in, `"float32"` or `"bfloat16"`.
         backend: What computes it, `"torch"` or `"onnx"`.
-        batch_size: Images at once; does not change what is read.
+        batch_size: Images at once, None for as many as suit the device; the rows stay the same.
         device: `"cpu"`, `"cuda"`, ...; None lets the library choose.
         beam: Settings of the beam search instead of the n-gram's own, see `BeamSettings`.
     """
@@ -44,7 +45,7 @@ class ReaderSettings:
     words: bool = True
     dtype: str = "float32"
     backend: str = "torch"
-    batch_size: int = 16
+    batch_size: int | None = None
     device: str | None = None
     beam: Mapping[str, float] = field(default_factory=dict)
 
@@ -87,6 +88,7 @@ class RowReader:
             return_words=settings.words,
             **settings.beam,
         )
+        self._batch_size = settings.batch_size or default_batch_size(self._pipeline.device)
         self._revision = model_revision(settings.model)
 
     def rows(self, items: Sequence[Item]) -> list[dict]:
@@ -95,7 +97,7 @@ class RowReader:
         Raises:
             Exception: The machine failed and not an image, as when memory is full.
         """
-        outcomes = read_each(self._pipeline, items, _decoded, batch_size=self.settings.batch_size)
+        outcomes = read_each(self._pipeline, items, _decoded, batch_size=self._batch_size)
         return [self._row(item, outcome) for item, outcome in zip(items, outcomes, strict=True)]
 
     def _row(self, item: Item, outcome: list[dict] | Exception) -> dict:
