@@ -360,6 +360,30 @@ def test_the_speeds_are_those_measured():
         assert row == (f"{reader['lines_per_second']:.1f}", cer, memory)
 
 
+def test_the_ratios_of_speeds_are_those_measured():
+    here, faster = (
+        json.loads((ROOT / "results" / name).read_text())
+        for name in ("speed.json", "speed_faster_processor.json")
+    )
+    text = " ".join(README.split())
+
+    def times(report, dtype):
+        return f"{report['ratios'][f'ours / TrOCR-small, {dtype}']:.0f}"
+
+    ours = [faster["readers"][name]["lines_per_second"] for name in ("ours", "ours, bfloat16")]
+    assert f"In float32 it reads {times(here, 'float32')} times" in text
+    assert f"in bfloat16 {times(here, 'bfloat16')} times" in text
+    assert "{:.1f} lines a second in float32 and {:.1f} in bfloat16".format(*ours) in text
+    assert f"{times(faster, 'float32')} and {times(faster, 'bfloat16')} times as many" in text
+    ceilings = [report["ceiling_flops"]["bfloat16"] for report in (faster, here)]
+    assert f"{ceilings[0] / ceilings[1]:.1f} times as fast" in text
+    hours = [
+        1e6 / here["readers"][name]["lines_per_second"] / 3600
+        for name in ("ours", "ours, bfloat16")
+    ]
+    assert "take {:.1f} hours on these two cores, {:.1f} in bfloat16".format(*hours) in text
+
+
 def test_the_speed_of_the_demo_is_that_measured():
     measured = json.loads((ROOT / "results" / "app_speed.json").read_text())["seconds"]
     stated = re.search(r"first answer takes ([\d.]+) seconds and later ones ([\d.]+)", README)

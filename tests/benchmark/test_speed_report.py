@@ -9,7 +9,7 @@ from hwr_hf.benchmark.lines import draw_lines
 from hwr_hf.benchmark.measurement import Measurement, measure
 from hwr_hf.benchmark.network_profile import STEPS
 from hwr_hf.benchmark.readers import Missing, make_reader
-from hwr_hf.benchmark.speed_report import draw_report, run_benchmark
+from hwr_hf.benchmark.speed_report import draw_report, processor_of, run_benchmark
 
 
 def profiled(dtype):
@@ -109,3 +109,19 @@ def test_a_picture_needs_no_competitor(tmp_path):
     }
     draw_report(report, tmp_path / "speed.png")
     assert Image.open(tmp_path / "speed.png").size[0] == 1200
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "processor"),
+    [
+        (
+            "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 17\nmodel name\t: Fast One\n\n"
+            "processor\t: 1\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: Another\n",
+            "Fast One, family 25, model 17",
+        ),
+        ("processor : 0\nmodel name : ARMv8: the first\n", "ARMv8: the first"),
+        ("processor : 0\nBogoMIPS : 50.00\n", ""),
+    ],
+)
+def test_processors_of_one_name_are_told_apart(cpuinfo, processor):
+    assert processor_of(cpuinfo) == processor

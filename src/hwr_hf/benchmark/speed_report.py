@@ -214,13 +214,31 @@ def _cer(measurement: Measurement, lines: Sequence[BenchmarkLine]) -> float:
 
 
 def _machine() -> str:
-    """The processor's name, as Linux has it, or the machine's kind."""
+    """The processor's name and model, as Linux has them, or the machine's kind."""
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.machine()
+    if not cpuinfo.is_file():
+        return platform.machine()
+    return processor_of(cpuinfo.read_text(encoding="utf-8")) or platform.machine()
+
+
+def processor_of(cpuinfo: str) -> str:
+    """Name, family and model of the first processor: clouds give several kinds the same name.
+
+    Args:
+        cpuinfo: The text of Linux's /proc/cpuinfo.
+
+    Returns:
+        `""` where it has no names.
+    """
+    values: dict[str, str] = {}
+    for line in cpuinfo.splitlines():
+        name, _, value = line.partition(":")
+        values.setdefault(name.strip(), value.strip())
+    if "model name" not in values:
+        return ""
+    names = {"family": "cpu family", "model": "model"}
+    details = [f"{label} {values[name]}" for label, name in names.items() if name in values]
+    return ", ".join([values["model name"], *details])
 
 
 def _versions() -> dict[str, str]:
