@@ -209,17 +209,19 @@ def _log_any_after(
     held = np.full((len(starts), num_frames + 1), -np.inf)
     free = np.full((len(starts), num_frames + 1), -np.inf)
     free[starts == 0] = 0.0
-    last = np.array(labels, dtype=np.int64)[starts[starts > 0] - 1]
-    log_lasts = np.maximum(log_probabilities[:, last].T, LOG_NEVER)  # (starts, frames)
+    inner = starts > 0
+    last = starts[inner] - 1  # among the labels
+    last_ids = np.array(labels, dtype=np.int64)[last]
+    log_lasts = np.maximum(log_probabilities[:, last_ids].T, LOG_NEVER)  # (inner, frames)
     with np.errstate(divide="ignore"):  # a label that lasts with certainty stops with log 0
         log_stops = np.log1p(-np.exp(log_lasts))
     # held[t + 1] is the sum of arrivals[t] and of what lasts of held[t], a running sum once what
     # lasts of an arrival from there to the end is taken out of each.
     log_lasted = log_lasts.cumsum(axis=1)
-    arrived = arrivals[:, starts[starts > 0] - 1].T
+    arrived = arrivals[:, last].T
     after = log_lasted + np.logaddexp.accumulate(arrived - log_lasted, axis=1)
-    held[starts > 0, 1:] = after
-    free[starts > 0, 2:] = np.logaddexp.accumulate(after[:, :-1] + log_stops[:, 1:], axis=1)
+    held[inner, 1:] = after
+    free[inner, 2:] = np.logaddexp.accumulate(after[:, :-1] + log_stops[:, 1:], axis=1)
     return held, free
 
 
