@@ -58,6 +58,18 @@ def test_training_leaves_a_model_a_log_and_a_curve(make_iam, train, tmp_path):
     assert {"eval_lines_cer", "eval_lines_wer", "eval_words_cer"} <= evaluated
 
 
+def test_consistency_changes_what_is_learnt_and_not_how_it_is_measured(make_iam, train, tmp_path):
+    iam, logs = make_iam(), []
+    for weight in ("0", "0.2"):
+        still = ["--learning_rate", "0", "--freeze_batch_norm", "--restart"]
+        assert train(iam, *still, "--consistency", weight) == 0
+        history = state_of(tmp_path / "run")["log_history"]
+        logs.append({name: value for entry in history for name, value in entry.items()})
+    without, with_consistency = logs
+    assert with_consistency["eval_lines_loss"] == pytest.approx(without["eval_lines_loss"])
+    assert with_consistency["train_loss"] != pytest.approx(without["train_loss"])
+
+
 def test_frozen_batch_norm_is_estimated_once_and_then_stays(make_iam, train, tmp_path):
     assert train(make_iam(), "--freeze_batch_norm", "--augment", "0", steps=2) == 0
     two_steps = AutoModelForCTC.from_pretrained(tmp_path / "run").state_dict()
@@ -184,6 +196,7 @@ def test_texts_too_long_are_left_out_when_asked(make_iam, train, caplog):
         pytest.param(["--config_overrides", '{"dropout": 2.0}'], "dropout=2.0", id="field"),
         pytest.param(["--config_overrides", '{"vocab_size": 60}'], "vocab_size=60", id="vocab"),
         pytest.param(["--split", "random_80_20"], "no validation images", id="split"),
+        pytest.param(["--consistency", "-1"], "use 0 for none", id="consistency"),
         pytest.param(["--deskew", "twist"], "'moment', 'line'", id="deskew"),
         pytest.param(["--on_too_long", "x"], "use 'error' or 'skip'", id="on-too-long"),
     ],

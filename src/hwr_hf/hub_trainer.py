@@ -30,6 +30,7 @@ RECORDED_ARGUMENTS = (
     "weight_decay",
     "batch_columns",
     "gradient_accumulation_steps",
+    "consistency",
     "ema_decay",
     "freeze_batch_norm",
     "bf16",

@@ -26,6 +26,7 @@ from transformers import (
 )
 
 from hwr_hf import DEFAULT_MODEL
+from hwr_hf.consistency import HiddenSpans, disagreement, two_views
 from hwr_hf.data.augmentation import Augmentation
 from hwr_hf.data.batching import WidthBucketSampler
 from hwr_hf.data.collator import LineCollator
@@ -114,6 +115,15 @@ class RecognitionTrainingArguments(TrainingArguments):
             "train on with them fixed: for the last stage."
         },
     )
+    consistency: float = field(
+        default=0.0,
+        metadata={
+            "help": "Weight of the agreement between two views of each line, of which other parts "
+            "are hidden (CR-CTC, where it is 0.2), for a network that reads its training lines "
+            "much better than others; a step takes twice as long and twice the memory. 0: one "
+            "view, nothing hidden."
+        },
+    )
     ema_decay: float = field(
         default=0.999,
         metadata={"help": "Of the moving average of the weights, which is saved; 0: no average."},
@@ -122,15 +132,28 @@ class RecognitionTrainingArguments(TrainingArguments):
         default=False, metadata={"help": "Begin anew, and remove the checkpoints in output_dir."}
     )
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.consistency < 0:
+            raise ValueError(
+                f"--consistency {self.consistency} is not allowed: use 0 for none, or a weight "
+                "such as 0.2."
+            )
+
 
 class RecognitionTrainer(HubTrainer, WeightAveragingTrainer):
     """`Trainer` on batches of like width; the train dataset is a `PreparedLines`."""
 
-    def compute_loss(self, model, inputs, *args, **kwargs):
+    def compute_loss(self, model, inputs, return_outputs=False, **kwargs):
         if self.args.freeze_batch_norm:
             for batch_norm in batch_norms(model):
                 batch_norm.eval()
-        return super().compute_loss(model, inputs, *args, **kwargs)
+        if not (self.args.consistency and model.training):
+            return super().compute_loss(model, inputs, return_outputs, **kwargs)
+        inputs = two_views(inputs, HiddenSpans())
+        loss, outputs = super().compute_loss(model, inputs, True, **kwargs)
+        loss = loss + self.args.consistency * disagreement(outputs.logits, inputs["labels"])
+        return (loss, outputs) if return_outputs else loss
 
     def get_train_dataloader(self) -> torch.utils.data.DataLoader:
         sampler = WidthBucketSampler(
