@@ -62,15 +62,26 @@ def test_a_file_is_no_output(tmp_path):
         Parts(tmp_path / "out", SETTINGS)
 
 
+def test_only_one_job_at_a_time_has_a_folder(tmp_path):
+    first = Parts(tmp_path / "out", SETTINGS)
+    half_written = tmp_path / "out" / ".part-000000-1"
+    half_written.touch()
+    with pytest.raises(ValueError, match="Another process is writing"):
+        Parts(tmp_path / "out", SETTINGS)
+    assert half_written.exists()
+    del first
+    assert Parts(tmp_path / "out", SETTINGS).numbers() == []
+
+
 def test_what_a_killed_job_left_over_is_removed(tmp_path):
     Parts(tmp_path / "out", SETTINGS)
     (tmp_path / "out" / ".part-000001-77").write_text("half a")
     Parts(tmp_path / "out", SETTINGS)
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["job.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".lock", "job.json"]
 
 
 def test_a_job_killed_before_its_first_file_was_whole_starts_again(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / ".job-77").write_text('{"form')
     Parts(tmp_path / "out", SETTINGS)
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["job.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".lock", "job.json"]

@@ -43,8 +43,8 @@ state of the model). Read them with `datasets`:
   load_dataset("json", data_dir="OUT")   or   load_dataset("parquet", data_dir="OUT")
 
 Started again, the command goes through the source and the rows that are there, and reads what is
-missing. An image with an error counts as done: to try again, remove the file of its part. Run one
-command at a time for an output folder.
+missing. An image with an error counts as done: to try again, remove the file of its part. While a
+command writes to a folder, a second one for it is refused.
 
 exit code: 0 all images read; 1 some not read, which their rows say; 2 wrong call, or stopped by
 --on-error stop or a full disk; 130 interrupted.

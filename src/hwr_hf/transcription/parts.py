@@ -2,8 +2,8 @@
 
 A part is a run of consecutive images, and its file appears complete or not at all. So a job that
 is killed at any moment and started again does only the parts that are missing, and each image is
-there exactly once. `job.json` says what the parts were made with; `load_dataset("json",
-data_dir=folder)` or `("parquet", ...)` reads them.
+there exactly once. `job.json` says what the parts were made with, and a lock keeps two jobs from
+writing at the same time; `load_dataset("json", data_dir=folder)` or `("parquet", ...)` reads them.
 """
 
 from __future__ import annotations
@@ -14,23 +14,27 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from hwr_hf.json_files import differences
 
 FORMATS = ("jsonl", "parquet")
 JOB_FILE = "job.json"
+LOCK_FILE = ".lock"
 _LEFT_OVER = re.compile(r"\.(?:part|job)-.*")
 _PART = re.compile(r"part-(\d{6,})\.(?:jsonl|parquet)")
 
 
 class Parts:
-    """An output folder.
+    """An output folder, locked against other jobs for as long as this object or its process lives.
 
     Args:
         folder: Where the parts are; made if it is not there.
         settings: All that changes the rows, of JSON types; with `format`, one of `FORMATS`.
 
     Raises:
-        ValueError: The folder was made with other settings, or holds something else.
+        ValueError: The folder was made with other settings, holds something else, or another job
+            is writing there.
     """
 
     def __init__(self, folder: str | Path, settings: dict):
@@ -42,14 +46,16 @@ class Parts:
             raise ValueError(f"{folder} is a file. Give a folder as --output.")
         self.folder.mkdir(parents=True, exist_ok=True)
         job_file = self.folder / JOB_FILE
-        if job_file.is_file() and self.numbers():
+        goes_on = job_file.is_file() and bool(self.numbers())
+        if goes_on:
             _check_same(json.loads(job_file.read_text(encoding="utf-8")), settings, folder)
-        elif any(not _is_left_over(path) for path in self.folder.iterdir() if path != job_file):
+        elif any(not _is_of_a_job(path) for path in self.folder.iterdir()):
             raise ValueError(
                 f"The folder {folder} holds other files. Give a new one as --output; nothing is "
                 "overwritten."
             )
-        else:  # also in place of that of a job that has come to nothing
+        self._lock = _locked(self.folder)
+        if not goes_on:  # also in place of that of a job that has come to nothing
             _write(job_file, (json.dumps(settings, indent=2) + "\n").encode())
         for path in self.folder.iterdir():
             if _is_left_over(path):  # of a job that was killed
@@ -93,6 +99,23 @@ class Parts:
 def _is_left_over(path: Path) -> bool:
     """Whether a file was left half written."""
     return _LEFT_OVER.fullmatch(path.name) is not None
+
+
+def _is_of_a_job(path: Path) -> bool:
+    """Whether a job that has written no part yet may have made a file."""
+    return path.name in (JOB_FILE, LOCK_FILE) or _is_left_over(path)
+
+
+def _locked(folder: Path) -> FileLock:
+    """The folder's lock, which the end of the process releases, whatever ended it."""
+    lock = FileLock(folder / LOCK_FILE)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ValueError(
+            f"Another process is writing to {folder}. Wait for its end, or give another --output."
+        ) from error
+    return lock
 
 
 def _check_same(made_with: dict, settings: dict, folder: str | Path) -> None:
