@@ -118,7 +118,7 @@ def test_every_number_of_the_prose_is_in_a_result_or_a_fact_of_the_package(path)
         ),
         pytest.param(
             r"less than (\d+) of 256",
-            lambda: hwr_hf.resnet_bilstm.image_transforms_resnet_bilstm.MIN_CONTRAST,
+            lambda: hwr_hf.resnet_bilstm.tones_resnet_bilstm.MIN_CONTRAST,
             id="contrast",
         ),
         pytest.param(r"Training: (\d+) minutes", lambda: RESULTS["training"]["minutes"], id="cost"),

@@ -1,6 +1,6 @@
 """What a visitor of the app gives: a picture file or pen strokes in, a grey line out.
 
-Out is uint8 `(height, width)`, upright, in the original polarity. Whatever cannot be read raises
+Out is uint8 `(height, width)`, upright, in the original tones. Whatever cannot be read raises
 `InputError`, whose text is meant for the visitor; nothing is trusted, and no file is kept.
 """
 
@@ -69,7 +69,7 @@ def load_picture(path: str | os.PathLike) -> np.ndarray:
                 f"This file has {image.n_frames} pages. Save the line as a picture of its own."
             )
         try:
-            return to_grey(image, correct_polarity=False)
+            return to_grey(image, correct_tones=False)
         except (*UNREADABLE_IMAGE, MemoryError):
             raise InputError(
                 "This picture is damaged: it could not be read to its end. Save or send it again."

@@ -394,7 +394,7 @@ class _Images:
 
     def __getitem__(self, row: int) -> tuple[int, np.ndarray | None]:
         try:
-            return row, to_grey(self.open(row), correct_polarity=False)
+            return row, to_grey(self.open(row), correct_tones=False)
         except UNREADABLE_IMAGE:
             return row, None
 

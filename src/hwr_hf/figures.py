@@ -92,7 +92,7 @@ def contact_sheet(images: Sequence, width: int = 1600, row_height: int = 48) -> 
         raise ValueError("The sheet needs at least one image.")
     places, left, top = [], GAP, GAP
     for image in images:
-        cell = _of_height(to_grey(image, correct_polarity=False), row_height)
+        cell = _of_height(to_grey(image, correct_tones=False), row_height)
         cell.thumbnail((width - 2 * GAP, row_height))
         if left > GAP and left + cell.width > width - GAP:
             left, top = GAP, top + row_height + GAP

@@ -17,8 +17,8 @@ from huggingface_hub import EvalResult, ModelCardData
 from safetensors import safe_open
 
 from .data.font_download import FONTS
-from .resnet_bilstm.image_transforms_resnet_bilstm import MIN_CONTRAST
 from .resnet_bilstm.tokenization_resnet_bilstm import DEFAULT_CHARACTERS
+from .resnet_bilstm.tones_resnet_bilstm import MIN_CONTRAST
 from .results_page import is_evaluation
 from .weights_files import file_sha256
 

@@ -16,7 +16,6 @@ from hwr_hf.resnet_bilstm.image_transforms_resnet_bilstm import (
     deskew_moments,
     has_ink,
     ink_mask,
-    is_light_on_dark,
     moment_shear,
     otsu,
     prepare_line,
@@ -168,49 +167,6 @@ def test_to_grey_names_the_file_it_cannot_read(tmp_path, content):
         path.write_bytes(parts[content])
     with pytest.raises(ValueError, match=r"scan7\.png"):
         to_grey(path)
-
-
-# Polarity
-
-
-def shadowed(image: np.ndarray) -> np.ndarray:
-    """Half the light at the right end."""
-    return (image * np.linspace(1, 0.5, image.shape[1])).astype(np.uint8)
-
-
-WORD = np.array(draw_text_line("HMWB", font_size=40, margin=1).resize((90, 31)))
-BOLD_WORD = np.minimum(WORD, np.roll(WORD, 2, axis=1))
-
-
-@pytest.mark.parametrize(
-    "image",
-    [
-        pytest.param(np.array(LINE), id="line"),
-        pytest.param(np.array(draw_text_line("go", margin=0)), id="tight-word"),
-        pytest.param(np.array(draw_text_line(".", font_size=80, margin=0)), id="full-stop"),
-        pytest.param(np.array(draw_text_line("grey", ink=60, paper=170)), id="grey-paper"),
-        pytest.param(np.array(draw_text_line("faint", ink=190, paper=230)), id="faint-ink"),
-        pytest.param(np.array(draw_text_line("dim", ink=10, paper=90)), id="dim-light"),
-        pytest.param(shadowed(np.array(LINE)), id="shadow"),
-        pytest.param(BOLD_WORD, id="bold-word"),
-        pytest.param(page(40, 60), id="blank"),
-    ],
-)
-def test_polarity(image):
-    assert not is_light_on_dark(image)
-    assert is_light_on_dark(255 - image)
-
-
-def test_bold_word_of_the_polarity_test_is_nearly_half_ink():
-    assert (BOLD_WORD < 128).mean() > 0.45
-
-
-@pytest.mark.parametrize("size", [(1, 1), (2, 3), (5, 8)], ids=str)
-def test_a_dot_without_paper_around_it_is_no_light_writing(size):
-    dot = np.full(size, 90, np.uint8)
-    dot[0, 0] = 200
-    assert not is_light_on_dark(dot)
-    assert is_light_on_dark(np.zeros((9, 40), np.uint8))
 
 
 # Ink
@@ -415,19 +371,6 @@ def test_a_tightly_cropped_full_stop_stays_a_dot(size, ink_rows):
     line, _ = prepare_line(dot)
     assert line.shape[0] == 48 and line.shape[1] >= MIN_WIDTH
     assert (line < 128).any(axis=1).sum() == pytest.approx(ink_rows, abs=1)
-
-
-@pytest.mark.parametrize("margin", [0, 60])
-@pytest.mark.parametrize(("ink", "paper"), [(50, 120), (20, 110), (90, 140)])
-def test_a_dim_photo_of_thin_writing_keeps_its_sides(ink, paper, margin):
-    line = Image.new("L", (900 + 2 * margin, 60 + 2 * margin), paper)
-    drawing = ImageDraw.Draw(line)
-    for x in range(margin, 900 + margin, 12):  # strokes one pixel wide
-        drawing.line([(x, margin + 10), (x + 8, margin + 50)], fill=ink)
-    noise = np.random.default_rng(0).normal(0, 2, (line.height, line.width))
-    image = np.rint(np.asarray(line) + noise).clip(0, 255).astype(np.uint8)
-    assert not is_light_on_dark(image)
-    assert is_light_on_dark(255 - image)
 
 
 def test_the_angle_of_a_very_wide_line_takes_little_memory():

@@ -123,7 +123,7 @@ class _PageImage:
             with warnings.catch_warnings():
                 # A scan in 600 dpi is larger than Pillow expects; twice that much it refuses.
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-                return to_grey(self.folder.path(self.file), correct_polarity=False)
+                return to_grey(self.folder.path(self.file), correct_tones=False)
         except (ValueError, OSError) as error:
             return f"page image cannot be read: {self.file}: {error}"
 

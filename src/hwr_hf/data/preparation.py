@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from hwr_hf.data.augmentation import PAPER, Augmentation
-from hwr_hf.resnet_bilstm import image_transforms_resnet_bilstm
+from hwr_hf.resnet_bilstm import image_transforms_resnet_bilstm, tones_resnet_bilstm
 from hwr_hf.resnet_bilstm.ctc_resnet_bilstm import min_ctc_frames
 from hwr_hf.resnet_bilstm.image_transforms_resnet_bilstm import prepare_line, to_grey
 
@@ -55,7 +55,7 @@ def prepare_lines(
         "on_too_wide": image_processor.on_too_wide,
     }
     # The cache's key covers the arguments but not the code they reach: this makes it notice.
-    code = inspect.getsource(image_transforms_resnet_bilstm)
+    code = "".join(map(inspect.getsource, (image_transforms_resnet_bilstm, tones_resnet_bilstm)))
     return dataset.map(
         _prepare_example,
         fn_kwargs={"settings": settings, "code": hashlib.sha256(code.encode()).hexdigest()},

@@ -140,18 +140,17 @@ class LineImageProcessorMixin:
         """Nothing is left to check after `_standardize_kwargs`."""
 
     def _prepare_image_like_inputs(self, images, **kwargs) -> list[np.ndarray]:
-        """Grey images; a line prepared before (no deskew, crop or resize) keeps its polarity."""
+        """Grey images; a line prepared before (no deskew, crop or resize) keeps its tones."""
         is_prepared = not (kwargs["do_deskew"] or kwargs["do_crop"] or kwargs["do_resize"])
         return [
-            self.process_image(image, correct_polarity=not is_prepared)
-            for image in _flatten(images)
+            self.process_image(image, correct_tones=not is_prepared) for image in _flatten(images)
         ]
 
-    def process_image(self, image, correct_polarity: bool = True, **kwargs) -> np.ndarray:
+    def process_image(self, image, correct_tones: bool = True, **kwargs) -> np.ndarray:
         """Grey image from a path, URL, PIL image, array or tensor; see `to_grey`."""
         if isinstance(image, str) and image.startswith(("http://", "https://")):
             image = load_image(image)
-        return to_grey(image, correct_polarity)
+        return to_grey(image, correct_tones)
 
     def _prepare_lines(
         self,

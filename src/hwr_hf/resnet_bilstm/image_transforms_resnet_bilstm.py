@@ -25,20 +25,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageOps
+
+from .tones_resnet_bilstm import (
+    MIN_CONTRAST,
+    SPECK_SIDE,
+    WORKING_HEIGHT,
+    normalise_tones,
+    reduced,
+)
 
 MAX_SKEW = 15.0  # degrees
 MAX_SLANT = 45.0  # degrees
 MAX_UPSCALING = 2.0  # a lone full stop must not grow into a blob as high as a letter
 MIN_WIDTH = 16  # columns of the prepared line
-SPECK_SIDE = 8  # pixels; a smaller crop shows a dot and hardly any paper around it
 ANGLES_AT_ONCE = 16  # tried; more would take more memory for a very wide line
 COARSE_PIXELS = 2000  # of ink, that tell an angle roughly
 SLANT_STEP = 2.5  # degrees between the slants tried
-MIN_CONTRAST = 24  # grey levels between ink and paper; less is an empty page with noise
-WORKING_HEIGHT = (
-    64  # angles and boxes are measured on an image reduced to one to two times this height
-)
 
 # What Pillow raises on bytes that are no image, or half of one
 UNREADABLE_IMAGE = (
@@ -59,7 +62,7 @@ ON_TOO_WIDE = ("warn", "error")
 # From any image to grey
 
 
-def to_grey(image, correct_polarity: bool = True) -> np.ndarray:
+def to_grey(image, correct_tones: bool = True) -> np.ndarray:
     """Greyscale image, dark ink on light paper.
 
     Args:
@@ -68,7 +71,8 @@ def to_grey(image, correct_polarity: bool = True) -> np.ndarray:
             `(height, width, channels)` or `(channels, height, width)` with 1 to 4 channels (L, LA,
             RGB, RGBA): boolean, floating-point in `[0, 1]` or `[0, 255]`, or integer in `[0, 255]`
             or, with 16 bits, `[0, 65535]`.
-        correct_polarity: Turn light writing on dark paper into dark on light.
+        correct_tones: Turn light writing on dark paper into dark on light, and the paper of a photo
+            in uneven or dim light into white.
 
     Returns:
         uint8 array of shape `(height, width)`.
@@ -83,7 +87,7 @@ def to_grey(image, correct_polarity: bool = True) -> np.ndarray:
         grey = _pil_to_grey(image)
     else:
         grey = _array_to_grey(image)
-    return 255 - grey if correct_polarity and is_light_on_dark(grey) else grey
+    return normalise_tones(grey) if correct_tones else grey
 
 
 def _read_grey(path: str | os.PathLike) -> np.ndarray:
@@ -170,35 +174,6 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
     else:  # paper is bright, so the highest value tells how many bits are in use
         factor = 255.0 / next(limit for limit in (255, 4095, 65535) if high <= limit)
     return np.rint(array * factor).astype(np.uint8)
-
-
-def is_light_on_dark(image: np.ndarray) -> bool:
-    """Whether a grey image shows light writing on dark paper.
-
-    Strokes are the thin minority: against its surroundings the image is skewed towards their side,
-    whatever the lighting. Where ink and paper are nearly even, as in a tight crop of bold letters,
-    the border decides. An image of at most `SPECK_SIDE` rows and columns is too small to tell, and
-    taken as dark on light.
-
-    Args:
-        image: uint8 of shape `(height, width)`.
-    """
-    if max(image.shape) <= SPECK_SIDE:
-        return False
-    # Averaged over fewer rows thin strokes would hardly stand out.
-    threshold, ink_level, paper_level = otsu(_reduce(image, WORKING_HEIGHT)[0])
-    small = _reduce(image, WORKING_HEIGHT // 4)[0]
-    if paper_level - ink_level < MIN_CONTRAST:
-        return bool(small.mean() < 128)
-    surroundings = Image.fromarray(small).filter(ImageFilter.BoxBlur(min(small.shape) // 2))
-    difference = small.astype(np.float32) - np.asarray(surroundings, dtype=np.float32)
-    difference -= difference.mean()
-    cube = difference * difference * difference  # `** 3` takes ten times as long
-    skewness = float(cube.mean()) / (float(difference.std()) ** 3 + 1e-6)
-    if abs(skewness) > 0.5:
-        return skewness > 0
-    border = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
-    return bool((border <= threshold).mean() > 0.5)
 
 
 # Ink and paper
@@ -305,14 +280,6 @@ def has_ink(image: np.ndarray) -> bool:
     if max(image.shape) <= SPECK_SIDE:
         return int(image.min()) <= 255 - MIN_CONTRAST
     return bool(ink_mask(image).any())
-
-
-def _reduce(image: np.ndarray, height: int) -> tuple[np.ndarray, int]:
-    """Average square blocks until less than twice `height` rows are left; also the block's side."""
-    factor = max(1, image.shape[0] // height)
-    if factor == 1:
-        return image, 1
-    return np.asarray(Image.fromarray(image).reduce(factor)), factor
 
 
 # Deskewing
@@ -619,7 +586,7 @@ def _box_of(ink: _Ink, margin: float = 0.04) -> tuple[int, int, int, int]:
 
 def _focus(image: np.ndarray) -> tuple[np.ndarray, int, int]:
     """The part of a large photo that holds the ink, with a wide margin, and its left and top."""
-    small, factor = _reduce(image, 4 * WORKING_HEIGHT)
+    small, factor = reduced(image, 4 * WORKING_HEIGHT)
     if factor == 1:
         return image, 0, 0
     left, top, right, bottom = (factor * side for side in _box_of(_find_ink(small), margin=0.5))
@@ -672,7 +639,7 @@ def prepare_line(
     if border:  # a crop of a dot has hardly any paper for it to stand out from
         image = np.pad(image, border, constant_values=255)
     part, part_left, part_top = _focus(image) if do_crop else (image, 0, 0)
-    small, factor = _reduce(part, WORKING_HEIGHT)
+    small, factor = reduced(part, WORKING_HEIGHT)
     if deskew_method == "moment":
         ink, to_small = _moment_affine(small, num_deskew_passes)
     elif deskew_method == "line" and num_deskew_passes > 0:
@@ -681,7 +648,7 @@ def prepare_line(
         ink, to_small = _find_ink(small), np.eye(3)
 
     left, top, right, bottom = _box_of(ink) if do_crop else (0, 0, ink.width, ink.height)
-    if np.array_equal(to_small, np.eye(3)):  # the last block of `_reduce` may stick out
+    if np.array_equal(to_small, np.eye(3)):  # the last block of `reduced` may stick out
         right, bottom = min(right, part.shape[1] / factor), min(bottom, part.shape[0] / factor)
     box_width, box_height = right - left, bottom - top
 

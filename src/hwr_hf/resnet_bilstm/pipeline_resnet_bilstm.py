@@ -161,8 +161,8 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
     def preprocess(self, image) -> dict[str, torch.Tensor]:
         """Model inputs of one image, each with a leading batch axis of 1."""
         try:
-            # The image processor corrects the polarity itself.
-            grey = to_grey(_fetch(image), correct_polarity=False)
+            # The image processor corrects the tones itself.
+            grey = to_grey(_fetch(image), correct_tones=False)
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 inputs = self.image_processor(grey, return_tensors="pt", return_to_original=True)
