@@ -177,6 +177,16 @@ def test_white_on_black_gives_the_same_values(backend):
     assert (black_on_white == white_on_black).all()
 
 
+def test_tones_are_left_alone_when_asked(backend):
+    corrected, plain = (
+        backend(do_correct_tones=correct, do_deskew=False, do_crop=False)(
+            255 - GREY, return_tensors="pt"
+        )["pixel_values"]
+        for correct in (True, False)
+    )
+    assert torch.allclose(corrected, -plain, atol=0.02)
+
+
 @pytest.mark.parametrize("paper", [255, 0])
 def test_prepared_line_passes_unchanged(backend, paper):
     line = np.array(LINE.resize((333, 48)))

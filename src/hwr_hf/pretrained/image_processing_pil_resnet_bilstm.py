@@ -35,6 +35,8 @@ class ResNetBiLstmImageProcessorKwargs(ImagesKwargs, total=False):
     to fit.
 
     Args:
+        do_correct_tones: Turn light writing on dark paper into dark on light, and the paper of a
+            photo in uneven or dim light into white. Scans stay as they are.
         do_deskew: Straighten the writing.
         deskew_method: `"line"` (baseline rotation and slant removal) or `"moment"` (paper 1).
         num_deskew_passes: Passes of `"moment"`; `"line"` takes one, and 0 switches both off.
@@ -50,6 +52,7 @@ class ResNetBiLstmImageProcessorKwargs(ImagesKwargs, total=False):
             covers `[i, i + 1)`.
     """
 
+    do_correct_tones: bool | None
     do_deskew: bool | None
     deskew_method: str | None
     num_deskew_passes: int | None
@@ -68,6 +71,7 @@ class LineImageProcessorMixin:
     valid_kwargs = ResNetBiLstmImageProcessorKwargs
     model_input_names = ["pixel_values", "pixel_mask"]
 
+    do_correct_tones = True
     do_deskew = True
     deskew_method = "line"
     num_deskew_passes = 1
@@ -142,9 +146,8 @@ class LineImageProcessorMixin:
     def _prepare_image_like_inputs(self, images, **kwargs) -> list[np.ndarray]:
         """Grey images; a line prepared before (no deskew, crop or resize) keeps its tones."""
         is_prepared = not (kwargs["do_deskew"] or kwargs["do_crop"] or kwargs["do_resize"])
-        return [
-            self.process_image(image, correct_tones=not is_prepared) for image in _flatten(images)
-        ]
+        correct_tones = kwargs["do_correct_tones"] and not is_prepared
+        return [self.process_image(image, correct_tones) for image in _flatten(images)]
 
     def process_image(self, image, correct_tones: bool = True, **kwargs) -> np.ndarray:
         """Grey image from a path, URL, PIL image, array or tensor; see `to_grey`."""
