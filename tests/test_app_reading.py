@@ -60,6 +60,15 @@ def test_a_line_goes_from_the_original_to_what_the_network_sees(reader, line):
     assert steps[-1].image.height == 48
 
 
+def test_a_photo_is_shown_in_even_light_too(reader, line):
+    shaded = (line * np.linspace(1, 0.4, line.shape[1])).astype(np.uint8)
+    reading = reader.read(shaded)
+    assert reading.text == reader.read(line).text
+    assert reading.steps[1].caption == "Dark on evenly light paper"
+    assert reading.steps[1].is_used
+    assert np.asarray(reading.steps[1].image)[:, -10:].min() > 240  # margin, in the deepest shade
+
+
 def test_a_word_is_also_shown_deskewed_by_moments(reader):
     word = np.asarray(draw_text_line("word", font_size=48))
     captions = [step.caption for step in reader.read(word).steps]

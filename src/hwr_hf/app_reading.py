@@ -142,6 +142,8 @@ class LineReader:
         method = processor.deskew_method if num_passes else None
         used = (method, 1 if method == "line" else num_passes)
         steps = [Step("Original, in grey", _fit(Image.fromarray(grey)))]
+        if not np.array_equal(upright, grey):
+            steps.append(Step("Dark on evenly light paper", _fit(Image.fromarray(upright))))
         is_word = True
         for caption, *deskewing in DESKEWINGS:
             is_used = tuple(deskewing) == used
