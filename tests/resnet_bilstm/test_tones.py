@@ -74,6 +74,12 @@ def test_polarity_does_not_depend_on_the_light(light, margin, paper):
     assert is_light_on_dark(255 - image)
 
 
+@pytest.mark.parametrize("sides", [60, ((0, 60), (60, 0))], ids=["around", "two-sides"])
+@pytest.mark.parametrize("table", [10, 60, 110])
+def test_a_dark_table_about_the_sheet_is_no_dark_paper(table, sides):
+    assert not is_light_on_dark(np.pad(photo(LINE, "even", 1), sides, constant_values=table))
+
+
 def test_bold_word_of_the_polarity_test_is_nearly_half_ink():
     assert (BOLD_WORD < 128).mean() > 0.45
 
