@@ -11,6 +11,9 @@ from hwr_hf import DEFAULT_MODEL
 from hwr_hf.data.iam import load_iam
 from hwr_hf.json_files import write_json
 from hwr_hf.lighting_comparison import EXPOSURE, MARGIN, NOISE, compare_lighting, lighting_figure
+from hwr_hf.weights_files import file_sha256
+
+SEED = 0  # of the lines
 
 
 def main() -> None:
@@ -18,7 +21,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--iam", required=True, help="folder with IAM's downloads")
-    parser.add_argument("--model", default=DEFAULT_MODEL, help="folder or Hub name")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="its folder")
     parser.add_argument("--num-lines", type=int, default=100, help="drawn at random (%(default)s)")
     parser.add_argument("--dtype", default="float32", help="float32 or bfloat16 (%(default)s)")
     parser.add_argument("--output", type=Path, default=Path("results/lighting.json"))
@@ -32,7 +35,7 @@ def main() -> None:
     lighting_figure(arguments.image).save(arguments.picture)
     validation = load_iam(arguments.iam, unit="lines")["validation"]
     num_lines = min(arguments.num_lines, len(validation))
-    lines = validation.shuffle(seed=0).select(range(num_lines))
+    lines = validation.shuffle(seed=SEED).select(range(num_lines))
     rows = compare_lighting(arguments.model, lines, arguments.dtype)
     report = {
         "dataset": arguments.name,
@@ -40,7 +43,10 @@ def main() -> None:
         "subset": f"validation, {num_lines} lines",
         "photos": f"drawn: margins of {MARGIN} heights, white paper at {EXPOSURE:.0%}, noise of "
         f"{NOISE} grey levels",
+        "text": "natural, case-sensitive",
+        "seed": SEED,
         "decoder": "greedy",
+        "model_sha256": file_sha256(Path(arguments.model) / "model.safetensors"),
         "dtype": arguments.dtype,
         "rows": rows,
     }

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from drawing import draw_text_line
@@ -5,6 +7,7 @@ from test_evaluation import dataset_of, png
 from transformers import pipeline
 
 import hwr_hf
+from hwr_hf import lighting_comparison
 from hwr_hf.lighting_comparison import LIGHTS, compare_lighting, lighting_figure, photographed
 
 SAMPLE = "samples/line.png"
@@ -27,11 +30,22 @@ def test_a_photo_has_less_light_where_the_light_has_less():
     assert photographed(blank, "even").shape == (80, 240)
 
 
-def test_every_light_is_measured_with_and_without_correction(tiny_model_dir):
-    lines = dataset_of([png(draw_text_line(text)) for text in ("a house", "lost")], ["a", "b"])
-    rows = compare_lighting(tiny_model_dir, lines)
+def test_every_light_is_measured_with_and_without_correction(tiny_model_dir, monkeypatch):
+    def evaluate(model, photos, dtype, image_processor_options):
+        brightness = np.mean([np.asarray(photo).mean() for photo in photos["image"]])
+        return SimpleNamespace(cer=brightness + image_processor_options["do_correct_tones"])
+
+    monkeypatch.setattr(lighting_comparison, "evaluate_model", evaluate)
+    images = [draw_text_line(text) for text in ("a house", "lost")]
+    rows = compare_lighting(
+        tiny_model_dir, dataset_of([png(image) for image in images], ["a", "b"])
+    )
     assert [row["light"] for row in rows] == list(LIGHTS)
-    assert all({"cer", "cer_uncorrected"} <= row.keys() for row in rows)
+    for row in rows:
+        photos = [photographed(image, row["light"], seed) for seed, image in enumerate(images)]
+        brightness = np.mean([photo.mean() for photo in photos])
+        assert row["cer_uncorrected"] == pytest.approx(brightness, abs=1e-4)
+        assert row["cer"] == pytest.approx(brightness + 1, abs=1e-4)
 
 
 def test_the_figure_shows_each_photo_beside_what_is_made_of_it():

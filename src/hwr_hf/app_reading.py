@@ -125,7 +125,7 @@ class LineReader:
             raise InputError(
                 "No writing stands out in this picture. Is it dark ink on light paper?"
             )
-        upright = to_grey(grey)
+        upright = to_grey(grey, self._pipeline.image_processor.do_correct_tones)
         notes = _hints(upright, is_squashed=bool(caught))
         corrected_text = None
         if correct and self.corrector is not None:

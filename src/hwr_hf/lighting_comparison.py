@@ -45,7 +45,7 @@ def photographed(image, light: str, seed: int = 0) -> np.ndarray:
 
 
 def compare_lighting(model: str, lines: Dataset, dtype: str = "float32") -> list[dict]:
-    """The CER in every light, as the model's image processor is and without `do_correct_tones`.
+    """The CER in every light, with and without the image processor's `do_correct_tones`.
 
     Args:
         model: Folder or Hub id.

@@ -31,6 +31,7 @@ TITLES = {
     "ablation": "What each ingredient of the training brings",
     "decoder_tuning": "Greedy decoding and beam search",
     "failures": "Drawn lines that try the model's limits",
+    "lighting": "Lines photographed in poor light",
     "training_memory": "Memory of a training step",
     "transcribe_memory": "Memory of a transcription of many images",
     "tta": "Test-time augmentation",

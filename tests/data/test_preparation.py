@@ -2,6 +2,7 @@ import datasets
 import numpy as np
 import pytest
 from drawing import draw_text_line
+from PIL import ImageOps
 
 from hwr_hf.data.augmentation import Augmentation
 from hwr_hf.data.collator import LineCollator
@@ -44,6 +45,16 @@ def test_prepared_lines_are_what_the_image_processor_makes(lines, tokenizer, met
     expected = processor(lines["image"][:], do_deskew=method != "none", return_tensors="pt")
     assert np.allclose(batch["pixel_values"], expected["pixel_values"], atol=1e-5)
     assert np.array_equal(batch["pixel_mask"], expected["pixel_mask"])
+
+
+@pytest.mark.parametrize("correct", [True, False])
+def test_tones_are_corrected_where_the_processor_does(lines, tokenizer, correct):
+    light = lines.map(lambda row: {"image": ImageOps.invert(row["image"].convert("L"))})
+    processor = ResNetBiLstmImageProcessor(do_correct_tones=correct, do_deskew=False)
+    examples = PreparedLines(prepare_lines(light, processor), tokenizer, 4)
+    batch = LineCollator(processor)([examples[i] for i in range(3)])
+    expected = processor(light["image"][:], return_tensors="pt")
+    assert np.array_equal(batch["pixel_values"], expected["pixel_values"])
 
 
 def test_the_processors_own_deskew_is_the_default(lines):

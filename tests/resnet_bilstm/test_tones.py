@@ -80,6 +80,21 @@ def test_a_dark_table_about_the_sheet_is_no_dark_paper(table, sides):
     assert not is_light_on_dark(np.pad(photo(LINE, "even", 1), sides, constant_values=table))
 
 
+@pytest.mark.parametrize("paper", [200, 120])
+def test_a_bright_rim_about_the_sheet_is_no_light_writing(paper):
+    sheet = photo(LINE, "even", 0.5, paper)
+    strip = np.pad(sheet, ((0, 0), (0, sheet.shape[1] // 4)), constant_values=255)
+    rim = np.pad(sheet, 8, constant_values=255)
+    for image in (strip, rim):
+        assert not is_light_on_dark(image)
+
+
+def test_a_few_white_pixels_are_no_light_writing():
+    image = np.array(draw_text_line("faint", ink=188, paper=215, margin=20))
+    image[3, 5:8] = 255
+    assert not is_light_on_dark(image)
+
+
 def test_bold_word_of_the_polarity_test_is_nearly_half_ink():
     assert (BOLD_WORD < 128).mean() > 0.45
 
@@ -119,6 +134,21 @@ def test_paper_in_the_shade_becomes_white_and_ink_stays_dark(light, margin):
     assert np.quantile(even[sheet == 0], 0.99) < 30
 
 
+@pytest.mark.parametrize("share", [0.08, 0.15, 0.9])
+def test_a_shadow_on_a_part_of_the_line_goes(share):
+    image = photo(LINE, "even", 0.3)
+    image[:, -round(share * image.shape[1]) :] //= 3
+    assert np.quantile(even_lighting(image)[:5, -40:], 0.05) > 225
+
+
+@pytest.mark.parametrize("shape", [(960, 1280), (640, 1280), (1280, 960)], ids=str)
+def test_a_whole_photo_is_lit_too(shape):
+    sheet = np.full(shape, 255, np.uint8)
+    sheet[400 : 400 + LINE.shape[0], 100 : 100 + LINE.shape[1]] = LINE
+    even = even_lighting(photo(sheet, "from-the-left", 0))
+    assert np.quantile(even[sheet == 255], 0.01) > 225
+
+
 def test_paper_in_dim_light_becomes_white():
     even = even_lighting(photo(LINE, "even", 0.5, paper=70))
     assert np.median(even) > 230
@@ -145,6 +175,14 @@ def test_a_line_in_the_shade_is_cut_out_like_one_in_even_light(light, margin):
 )
 def test_a_scan_keeps_its_tones(image):
     assert np.array_equal(normalise_tones(image), image)
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (1, 9), (9, 1), (1, 3000), (3000, 1), (20, 100)], ids=str
+)
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_images_of_one_tone_and_any_shape_go_through(shape, level):
+    assert len(np.unique(normalise_tones(np.full(shape, level, np.uint8)))) == 1
 
 
 def test_a_crop_of_ink_in_several_tones_does_not_become_paper():

@@ -4,6 +4,7 @@ import json
 
 import datasets
 import pytest
+from filelock import FileLock
 from stub_job import row_of
 
 from hwr_hf.transcription.parts import Parts
@@ -71,6 +72,16 @@ def test_only_one_job_at_a_time_has_a_folder(tmp_path):
     assert half_written.exists()
     del first
     assert Parts(tmp_path / "out", SETTINGS).numbers() == []
+
+
+def test_a_folder_that_cannot_be_locked_is_warned_of(tmp_path, monkeypatch, caplog):
+    def refuse(lock, timeout):
+        raise PermissionError("read-only")
+
+    Parts(tmp_path / "out", SETTINGS).write(0, [ROW])
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    assert Parts(tmp_path / "out", SETTINGS).numbers() == [0]
+    assert "cannot be locked (read-only)" in caplog.text
 
 
 def test_what_a_killed_job_left_over_is_removed(tmp_path):

@@ -58,7 +58,11 @@ def prepare_lines(
     code = "".join(map(inspect.getsource, (image_transforms_resnet_bilstm, tones_resnet_bilstm)))
     return dataset.map(
         _prepare_example,
-        fn_kwargs={"settings": settings, "code": hashlib.sha256(code.encode()).hexdigest()},
+        fn_kwargs={
+            "correct_tones": image_processor.do_correct_tones,
+            "settings": settings,
+            "code": hashlib.sha256(code.encode()).hexdigest(),
+        },
         remove_columns=dataset.column_names,
         features=PREPARED_FEATURES,
         num_proc=num_proc,
@@ -66,8 +70,8 @@ def prepare_lines(
     )
 
 
-def _prepare_example(example: dict, settings: dict, code: str) -> dict:
-    line, _ = prepare_line(to_grey(example["image"]), **settings)
+def _prepare_example(example: dict, correct_tones: bool, settings: dict, code: str) -> dict:
+    line, _ = prepare_line(to_grey(example["image"], correct_tones), **settings)
     return {"image": Image.fromarray(line), "text": example["text"], "width": line.shape[1]}
 
 

@@ -36,7 +36,7 @@ class ResNetBiLstmImageProcessorKwargs(ImagesKwargs, total=False):
 
     Args:
         do_correct_tones: Turn light writing on dark paper into dark on light, and the paper of a
-            photo in uneven or dim light into white. Scans stay as they are.
+            photo in uneven or dim light into white. Bright, even scans stay as they are.
         do_deskew: Straighten the writing.
         deskew_method: `"line"` (baseline rotation and slant removal) or `"moment"` (paper 1).
         num_deskew_passes: Passes of `"moment"`; `"line"` takes one, and 0 switches both off.

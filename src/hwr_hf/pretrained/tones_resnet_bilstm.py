@@ -1,12 +1,14 @@
 """From a photo's tones to those of a scan: dark writing on evenly light paper.
 
-In and out: uint8 `(height, width)`. A scan, whose paper has one tone, stays as it is.
+In and out: uint8 `(height, width)`. A scan, whose paper is bright and even, stays as it is.
 
 What is thin is told from what is wide by morphological closing and opening with a square as high as
 the image. Closing fills dark strokes and leaves the paper with its shades and the edges of its
 shadows; opening does so with light strokes. To fill the writing takes less than to fill what lies
 between the strokes, whatever the light: Serra (1982), "Image Analysis and Mathematical Morphology".
 """
+
+import math
 
 import numpy as np
 from PIL import Image
@@ -18,12 +20,13 @@ WORKING_HEIGHT = (
 )
 
 ONE_TONE = 16  # grey levels to both sides of a tone that belong to it
-MAINLY = 0.75  # share of pixels of one tone that shows a page without shadows
+FEW = 0.002  # share of pixels that are no writing
+NEARLY_AS_LITTLE = 1.2  # to fill the paper in place of the writing, in a tight crop of bold letters
+NEARLY_BLACK = 64  # mean grey level of an empty page that is taken for a dark one
 EVEN = 0.85  # of the lightest paper, the darkest that needs no lighting
 DIM = 128  # grey level; darker paper is lit
-MIN_LIT_ROWS = 16  # of a crop that shows enough paper to be lit
+SMALL_CROP = 256  # rows
 MAX_GAIN = 4.0  # of the lighting; more would only show noise
-NEARLY_BLACK = 64  # mean grey level of an empty page that is taken for a dark one
 
 
 def normalise_tones(image: np.ndarray) -> np.ndarray:
@@ -41,56 +44,65 @@ def is_light_on_dark(image: np.ndarray) -> bool:
     Args:
         image: uint8 of shape `(height, width)`.
     """
-    if max(image.shape) <= SPECK_SIDE:
+    if max(image.shape) <= SPECK_SIDE or _is_lightest_what_is_commonest(image):
         return False
-    _, darker, lighter = _commonest_tone(image)
-    if darker + lighter <= 1 - MAINLY and max(darker, lighter) > 4 * min(darker, lighter):
-        return lighter > darker
     small = reduced(image, WORKING_HEIGHT)[0]
     dark = closed(small) - small
     light = small - opened(small)
-    if max((dark >= MIN_CONTRAST).mean(), (light >= MIN_CONTRAST).mean()) < 0.002:
+    if max((dark >= MIN_CONTRAST).mean(), (light >= MIN_CONTRAST).mean()) < FEW:
         return bool(small.mean() < NEARLY_BLACK)
-    takes_less = light.mean() < 1.2 * dark.mean()
+    takes_less = light.mean() < NEARLY_AS_LITTLE * dark.mean()
     return bool(takes_less and _border(light).mean() < _border(dark).mean())
 
 
 def even_lighting(image: np.ndarray) -> np.ndarray:
     """The image with its paper white where it was in the shade or dim, else unchanged.
 
-    A crop lower than `MIN_LIT_ROWS` or narrower than twice its height shows too little paper to
-    tell, and stays as it is.
+    A small crop narrower than twice its height may be all ink, and stays as it is.
 
     Args:
         image: uint8 of shape `(height, width)`, dark writing on lighter paper.
     """
     height, width = image.shape
-    if height < MIN_LIT_ROWS or width < 2 * height:
-        return image
-    level, darker, lighter = _commonest_tone(image)
-    if darker + lighter <= 1 - MAINLY and level >= DIM:
+    if height <= SPECK_SIDE or (width < 2 * height and height < SMALL_CROP):
         return image
     small, factor = reduced(image, WORKING_HEIGHT)
+    tiles = _brightest_of_tiles(small)
+    if _is_even(tiles.min(), tiles.max()):  # most scans, at a tenth of the time
+        return image
     paper = closed(small, beyond_border=True)
     shaded, bright = np.quantile(paper, (0.05, 0.95))
-    is_even = shaded >= EVEN * bright and bright >= DIM
-    if is_even or (small >= EVEN * paper).mean() < 0.5:  # in a crop of ink there is no paper
-        return image
-    paper = np.maximum(paper, np.uint8(np.ceil(bright / MAX_GAIN)))
-    paper_of_all = Image.fromarray(paper).resize(
+    if _is_even(shaded, bright) or (small >= EVEN * paper).mean() < 0.5:
+        return image  # in a crop of ink there is no paper
+    darkest = max(1, math.ceil(bright / MAX_GAIN))
+    paper_of_all = Image.fromarray(np.maximum(paper, np.uint8(darkest))).resize(
         (width, height), Image.Resampling.BILINEAR, (0, 0, width / factor, height / factor)
     )
     lit = image.astype(np.uint16) * 255 // np.asarray(paper_of_all)
     return np.minimum(lit, 255).astype(np.uint8)
 
 
-def _commonest_tone(image: np.ndarray) -> tuple[int, float, float]:
-    """The grey level with most pixels about it, and the shares of darker and of lighter pixels."""
+def _is_lightest_what_is_commonest(image: np.ndarray) -> bool:
+    """Whether most pixels are of a light tone and hardly any lighter, so that writing is dark.
+
+    Most scans are like this, and it takes a tenth of the time of closing and opening.
+    """
     counts = np.array(Image.fromarray(image).histogram())
-    level = int(np.convolve(counts, np.ones(2 * ONE_TONE + 1), "same").argmax())
-    darker = counts[: max(0, level - ONE_TONE)].sum() / image.size
-    lighter = counts[level + ONE_TONE + 1 :].sum() / image.size
-    return level, darker, lighter
+    of_tone = np.convolve(counts, np.ones(2 * ONE_TONE + 1), "same")
+    level = int(of_tone.argmax())
+    lighter = counts[level + 2 * ONE_TONE + 1 :].sum()  # a tone of few levels has its peak early
+    return bool(level >= DIM and of_tone[level] > 0.5 * image.size and lighter < FEW * image.size)
+
+
+def _brightest_of_tiles(image: np.ndarray) -> np.ndarray:
+    """Maxima of tiles so large that there is paper in most of them."""
+    side = max(1, image.shape[0] // 2)
+    rows, columns = (np.arange(0, length, side) for length in image.shape)
+    return np.maximum.reduceat(np.maximum.reduceat(image, rows, axis=0), columns, axis=1)
+
+
+def _is_even(darkest_paper: float, brightest_paper: float) -> bool:
+    return bool(darkest_paper >= EVEN * brightest_paper and brightest_paper >= DIM)
 
 
 def _border(image: np.ndarray) -> np.ndarray:
@@ -109,12 +121,12 @@ def reduced(image: np.ndarray, height: int) -> tuple[np.ndarray, int]:
 
 
 def closed(image: np.ndarray, beyond_border: bool = False) -> np.ndarray:
-    """Morphological closing of uint8 `(height, width)` with a square of the image's height.
+    """Morphological closing of uint8 `(height, width)` with a square about as high as the image.
 
     Args:
         image: What is closed.
-        beyond_border: Squares may stick out of the image. Then shades are followed up to the
-            border, but what touches it counts as wide.
+        beyond_border: The squares' middles may lie outside of the image too. Then shades are
+            followed up to the border, but what touches it counts as wide.
     """
     side = image.shape[0] | 1  # odd, so that it has a middle
     margin = side - 1 if beyond_border else side // 2

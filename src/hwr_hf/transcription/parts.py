@@ -9,6 +9,7 @@ writing at the same time; `load_dataset("json", data_dir=folder)` or `("parquet"
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from hwr_hf.json_files import differences
+
+logger = logging.getLogger(__name__)
 
 FORMATS = ("jsonl", "parquet")
 JOB_FILE = "job.json"
@@ -35,6 +38,7 @@ class Parts:
     Raises:
         ValueError: The folder was made with other settings, holds something else, or another job
             is writing there.
+        OSError: It cannot be made or written to.
     """
 
     def __init__(self, folder: str | Path, settings: dict):
@@ -46,16 +50,17 @@ class Parts:
             raise ValueError(f"{folder} is a file. Give a folder as --output.")
         self.folder.mkdir(parents=True, exist_ok=True)
         job_file = self.folder / JOB_FILE
-        goes_on = job_file.is_file() and bool(self.numbers())
-        if goes_on:
-            _check_same(json.loads(job_file.read_text(encoding="utf-8")), settings, folder)
-        elif any(not _is_of_a_job(path) for path in self.folder.iterdir()):
+        if not (job_file.is_file() and self.numbers()) and not all(
+            _is_of_a_job(path) for path in self.folder.iterdir()
+        ):
             raise ValueError(
                 f"The folder {folder} holds other files. Give a new one as --output; nothing is "
                 "overwritten."
             )
         self._lock = _locked(self.folder)
-        if not goes_on:  # also in place of that of a job that has come to nothing
+        if job_file.is_file() and self.numbers():
+            _check_same(json.loads(job_file.read_text(encoding="utf-8")), settings, folder)
+        else:  # also in place of that of a job that has come to nothing
             _write(job_file, (json.dumps(settings, indent=2) + "\n").encode())
         for path in self.folder.iterdir():
             if _is_left_over(path):  # of a job that was killed
@@ -107,7 +112,10 @@ def _is_of_a_job(path: Path) -> bool:
 
 
 def _locked(folder: Path) -> FileLock:
-    """The folder's lock, which the end of the process releases, whatever ended it."""
+    """The folder's lock, which the end of the process releases, whatever ended it.
+
+    A folder that cannot be locked, as where nothing may be written, is only warned of.
+    """
     lock = FileLock(folder / LOCK_FILE)
     try:
         lock.acquire(timeout=0)
@@ -115,6 +123,10 @@ def _locked(folder: Path) -> FileLock:
         raise ValueError(
             f"Another process is writing to {folder}. Wait for its end, or give another --output."
         ) from error
+    except (OSError, NotImplementedError) as error:
+        logger.warning(
+            "%s cannot be locked (%s): make sure that no other command writes there.", folder, error
+        )
     return lock
 
 
