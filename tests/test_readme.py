@@ -384,6 +384,20 @@ def test_the_ratios_of_speeds_are_those_measured():
     assert "take {:.1f} hours on these two cores, {:.1f} in bfloat16".format(*hours) in text
 
 
+def test_the_error_rates_of_photos_are_those_measured():
+    report = json.loads((ROOT / "results" / "lighting.json").read_text())
+    even, *uneven = report["rows"]
+    corrected = [row["cer"] for row in uneven]
+    uncorrected = [row["cer_uncorrected"] for row in uneven]
+    text = " ".join(README.split())
+    assert f"the CER is {even['cer']:.1%} in even light".replace("%", " %") in text
+    stated = f"{100 * min(corrected):.1f} to {100 * max(corrected):.1f} % in uneven light"
+    assert stated in text
+    without = f"`do_correct_tones=False`) {100 * min(uncorrected):.0f} to"
+    assert f"{without} {100 * max(uncorrected):.0f} %" in text
+    assert report["subset"] == "validation, 100 lines"
+
+
 def test_the_speed_of_the_demo_is_that_measured():
     measured = json.loads((ROOT / "results" / "app_speed.json").read_text())["seconds"]
     stated = re.search(r"first answer takes ([\d.]+) seconds and later ones ([\d.]+)", README)
