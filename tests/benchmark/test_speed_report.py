@@ -91,6 +91,7 @@ def test_a_reader_is_measured_in_a_process_of_its_own(tiny_model_dir, tmp_path):
     assert found.lines == 3 and found.lines_per_second > 0
     assert found.latency["p50"] <= found.latency["p95"]
     assert found.start_seconds > 0 and found.peak_memory > 1e8
+    assert found.mapped_files is None or 1e7 < found.mapped_files < found.peak_memory
 
 
 def test_a_failure_of_the_process_is_told(tmp_path):

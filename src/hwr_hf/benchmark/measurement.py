@@ -34,6 +34,8 @@ class Measurement:
         latency: Seconds for one line alone, `{"p50", "p95"}`.
         start_seconds: From the start of the process to the first text.
         peak_memory: Bytes, of the process.
+        mapped_files: Bytes of it that at the end were pages of files, mostly the libraries' code:
+            processes share them, and the kernel decides how much it holds. None where unknown.
         texts: What was read; None with random weights.
     """
 
@@ -43,6 +45,7 @@ class Measurement:
     latency: dict[str, float]
     start_seconds: float
     peak_memory: int
+    mapped_files: int | None
     texts: list[str] | None
 
 
@@ -132,6 +135,7 @@ def _measure_here(started, name, lines, num_threads, models, max_seconds) -> Mea
         },
         start_seconds=start_seconds,
         peak_memory=_peak_memory(),
+        mapped_files=_status_bytes("RssFile"),
         texts=texts,
     )
 
@@ -144,9 +148,17 @@ def _seconds(read: Read, lines: Sequence[BenchmarkLine]) -> float:
 
 def _peak_memory() -> int:
     """Bytes that this process held at most."""
-    status = Path("/proc/self/status")
-    if status.is_file():  # getrusage counts on from the process that started this one
-        found = re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(encoding="utf-8"), flags=re.M)
-        return 1024 * int(found.group(1))
+    peak = _status_bytes("VmHWM")  # getrusage counts on from the process that started this one
+    if peak is not None:
+        return peak
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def _status_bytes(name: str) -> int | None:
+    """What Linux says of this process under a name; None elsewhere."""
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        return None
+    found = re.search(rf"^{name}:\s+(\d+) kB", status.read_text(encoding="utf-8"), flags=re.M)
+    return 1024 * int(found.group(1))

@@ -201,6 +201,7 @@ def _entry(name, lines, num_threads, models, max_seconds, with_cer: bool) -> dic
     if is_own_process(name):
         entry["start_seconds"] = measurement.start_seconds
         entry["peak_memory_bytes"] = measurement.peak_memory
+        entry["mapped_files_bytes"] = measurement.mapped_files
     if with_cer and measurement.texts is not None:
         entry["cer"] = _cer(measurement, lines)
     return entry
