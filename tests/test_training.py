@@ -110,6 +110,15 @@ def test_a_model_learns_to_read_as_its_teacher(make_iam, train, tmp_path):
     assert taught < 0.5 * alone
 
 
+def test_the_data_seed_orders_the_images_and_the_seed_does_all_else(make_iam, train, tmp_path):
+    iam, losses = make_iam(), []
+    for seed in ("1", "1", "2"):
+        still = ["--learning_rate", "0", "--augment", "0", "--freeze_batch_norm", "--restart"]
+        assert train(iam, *still, "--data_seed", seed, "--batch_columns", "64", steps=1) == 0
+        losses.append(state_of(tmp_path / "run")["log_history"][0]["loss"])
+    assert losses[0] == losses[1] != losses[2]
+
+
 def test_frozen_batch_norm_is_estimated_once_and_then_stays(make_iam, train, tmp_path):
     assert train(make_iam(), "--freeze_batch_norm", "--augment", "0", steps=2) == 0
     two_steps = AutoModelForCTC.from_pretrained(tmp_path / "run").state_dict()

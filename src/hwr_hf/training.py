@@ -185,9 +185,8 @@ class RecognitionTrainer(HubTrainer, WeightAveragingTrainer):
         return (loss, outputs) if return_outputs else loss
 
     def get_train_dataloader(self) -> torch.utils.data.DataLoader:
-        sampler = WidthBucketSampler(
-            self.train_dataset.widths, self.args.batch_columns, seed=self.args.seed
-        )
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        sampler = WidthBucketSampler(self.train_dataset.widths, self.args.batch_columns, seed=seed)
         loader = torch.utils.data.DataLoader(
             self.train_dataset,
             batch_sampler=sampler,
