@@ -4,6 +4,7 @@ import pytest
 from torch.utils.tensorboard import SummaryWriter
 
 from hwr_hf.training_summary import (
+    compare_trainings,
     continue_summary,
     summarize_training,
     training_minutes,
@@ -63,3 +64,28 @@ def test_two_trainings_make_one_curve():
         "learning_rate": 0.3,
         "curve": [{"step": 20, "a_cer": 0.5}, {"step": 35, "a_cer": 0.2}],
     }
+
+
+def write_recipe(folder, **arguments):
+    recipe = {"Data": {"iam": "iam"}, "Arguments": {"seed": 1} | arguments}
+    (folder / "training_recipe.json").write_text(json.dumps(recipe))
+
+
+def test_trainings_are_compared_after_the_same_step_with_what_differs(tmp_path):
+    taught, alone = tmp_path / "taught", tmp_path / "alone"
+    for folder in (taught, alone):
+        folder.mkdir()
+        write_run(folder, [])
+    write_recipe(taught, teacher="default", betas=[0.9, 0.99])
+    write_recipe(alone, betas=[0.9, 0.99])  # of a version without a teacher
+    rates = {"step": 2, "lines_cer": 0.5, "lines_wer": 0.75, "words_cer": 0.25}
+    assert compare_trainings([taught, alone], 2) == [
+        {"settings": {"teacher": "default"}} | rates,
+        {"settings": {"teacher": None}} | rates,
+    ]
+
+
+def test_a_step_without_an_evaluation_is_refused(tmp_path):
+    write_recipe(write_run(tmp_path, []))
+    with pytest.raises(ValueError, match=r"no evaluation after step 3, but after 2\. Choose"):
+        compare_trainings([tmp_path], 3)

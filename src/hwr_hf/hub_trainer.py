@@ -38,6 +38,7 @@ RECORDED_ARGUMENTS = (
     "bf16",
     "fp16",
     "seed",
+    "data_seed",
 )
 
 

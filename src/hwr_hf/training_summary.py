@@ -5,7 +5,10 @@ Out: steps, minutes, peak learning rate and the validation curve; no text or ima
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+
+from hwr_hf.generated_card import RECIPE
 
 
 def summarize_training(output_dir: str | Path) -> dict:
@@ -21,13 +24,60 @@ def summarize_training(output_dir: str | Path) -> dict:
     Raises:
         ValueError: The folder holds no finished training.
     """
-    state_file = Path(output_dir) / "trainer_state.json"
+    state = _read_state(output_dir)
+    return {
+        "steps": state["global_step"],
+        "minutes": round(training_minutes(output_dir), 1),
+        "learning_rate": max(entry.get("learning_rate", 0) for entry in state["log_history"]),
+        "curve": list(_evaluations(state).values()),
+    }
+
+
+def compare_trainings(folders: Sequence[str | Path], step: int) -> list[dict]:
+    """How far several trainings had come after as many steps, and what they were asked for.
+
+    Args:
+        folders: Each the `--output_dir` or a checkpoint of a training, from that step or later.
+        step: One after which all of them were evaluated.
+
+    Returns:
+        For each `settings`, those of its recipe in which the trainings differ, and its CERs and
+        WERs.
+
+    Raises:
+        ValueError: A folder holds no training, or no evaluation after this step.
+    """
+    rows, recipes = [], []
+    for folder in folders:
+        evaluations = _evaluations(_read_state(folder))
+        if step not in evaluations:
+            raise ValueError(
+                f"{folder} has no evaluation after step {step}, but after "
+                f"{', '.join(map(str, evaluations)) or 'none'}. Choose one that all have."
+            )
+        rows.append(evaluations[step])
+        recipe = json.loads((Path(folder) / RECIPE).read_text(encoding="utf-8"))
+        recipes.append({name: part[name] for part in recipe.values() for name in part})
+    names = dict.fromkeys(name for recipe in recipes for name in recipe)
+    differ = [name for name in names if len({str(recipe.get(name)) for recipe in recipes}) > 1]
+    return [
+        {"settings": {name: recipe.get(name) for name in differ}} | row
+        for recipe, row in zip(recipes, rows, strict=True)
+    ]
+
+
+def _read_state(folder: str | Path) -> dict:
+    state_file = Path(folder) / "trainer_state.json"
     if not state_file.is_file():
         raise ValueError(
-            f"{output_dir} holds no finished training: trainer_state.json is missing. "
+            f"{folder} holds no finished training: trainer_state.json is missing. "
             "Give the --output_dir of a training that has ended."
         )
-    state = json.loads(state_file.read_text(encoding="utf-8"))
+    return json.loads(state_file.read_text(encoding="utf-8"))
+
+
+def _evaluations(state: dict) -> dict[int, dict]:
+    """Every evaluation's `step`, CERs and WERs, by step."""
     evaluations: dict[int, dict] = {}
     for entry in state["log_history"]:
         rates = {name: value for name, value in entry.items() if name.endswith(("_cer", "_wer"))}
@@ -35,12 +85,7 @@ def summarize_training(output_dir: str | Path) -> dict:
             evaluations.setdefault(entry["step"], {"step": entry["step"]}).update(
                 {name.removeprefix("eval_"): round(value, 5) for name, value in rates.items()}
             )
-    return {
-        "steps": state["global_step"],
-        "minutes": round(training_minutes(output_dir), 1),
-        "learning_rate": max(entry.get("learning_rate", 0) for entry in state["log_history"]),
-        "curve": list(evaluations.values()),
-    }
+    return evaluations
 
 
 def continue_summary(earlier: dict, later: dict) -> dict:
