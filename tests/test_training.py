@@ -1,5 +1,4 @@
 import json
-import shutil
 
 import datasets
 import pytest
@@ -8,7 +7,6 @@ from iam_miniature import png_bytes
 from transformers import AutoModelForCTC, AutoProcessor
 
 from hwr_hf.cli import main
-from hwr_hf.distillation import divergence
 from hwr_hf.resnet_bilstm import ResNetBiLstmConfig
 from hwr_hf.training import checkpoints, fastest_memory_format, last_complete_checkpoint
 
@@ -71,43 +69,6 @@ def test_consistency_changes_what_is_learnt_and_not_how_it_is_measured(make_iam,
     for logged in (little, much):
         assert logged["eval_lines_loss"] == pytest.approx(without["eval_lines_loss"])
     assert much["train_loss"] > little["train_loss"]  # the same views, which differ
-
-
-def test_a_teacher_changes_what_is_learnt_and_not_how_it_is_measured(make_iam, train, tmp_path):
-    iam, logs = make_iam(), []
-    assert train(iam, "--learning_rate", "0.01", "--seed", "1") == 0
-    shutil.move(tmp_path / "run", tmp_path / "teacher")
-    still = ["--learning_rate", "0", "--freeze_batch_norm", "--restart"]
-    teacher = ["--teacher", str(tmp_path / "teacher"), "--distillation"]
-    for options in ([], [*teacher, "0.2"], [*teacher, "2"], [*teacher, "2", "--consistency", "1"]):
-        assert train(iam, *still, *options) == 0
-        history = state_of(tmp_path / "run")["log_history"]
-        logs.append({name: value for entry in history for name, value in entry.items()})
-    without, little, much, both = logs
-    for logged in (little, much, both):
-        assert logged["eval_lines_loss"] == pytest.approx(without["eval_lines_loss"])
-    assert much["train_loss"] > little["train_loss"]  # the same views of the same lines
-    assert both["train_loss"] != much["train_loss"]
-
-
-def test_a_model_learns_to_read_as_its_teacher(make_iam, train, tmp_path):
-    iam, last = make_iam(), ["--load_best_model_at_end", "False", "--ema_decay", "0"]
-    assert train(iam, "--learning_rate", "0.02", *last, steps=6) == 0
-    shutil.move(tmp_path / "run", tmp_path / "teacher")
-    teacher = ["--teacher", str(tmp_path / "teacher"), "--distillation", "100"]
-    lines = torch.randn(4, 1, 64, 200, generator=torch.Generator().manual_seed(0))
-    apart = []
-    for options in ([], teacher):
-        learner = ["--seed", "1", "--learning_rate", "0.01", "--restart"]
-        assert train(iam, *learner, *last, *options, steps=20) == 0
-        models = [
-            AutoModelForCTC.from_pretrained(tmp_path / name).eval() for name in ("run", "teacher")
-        ]
-        with torch.no_grad():
-            read = [model(lines).logits for model in models]
-        apart.append(divergence(*read, torch.ones(4, 1, dtype=torch.long)).item())
-    alone, taught = apart
-    assert taught < 0.5 * alone
 
 
 def test_the_data_seed_orders_the_images_and_the_seed_does_all_else(make_iam, train, tmp_path):
@@ -246,7 +207,6 @@ def test_texts_too_long_are_left_out_when_asked(make_iam, train, caplog):
         pytest.param(["--config_overrides", '{"vocab_size": 60}'], "vocab_size=60", id="vocab"),
         pytest.param(["--split", "random_80_20"], "no validation images", id="split"),
         pytest.param(["--consistency", "-1"], "use 0 for none", id="consistency"),
-        pytest.param(["--distillation", "0"], "a weight above 0", id="distillation"),
         pytest.param(["--deskew", "twist"], "'moment', 'line'", id="deskew"),
         pytest.param(["--on_too_long", "x"], "use 'error' or 'skip'", id="on-too-long"),
     ],

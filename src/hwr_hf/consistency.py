@@ -12,8 +12,9 @@ frequency, here columns and rows.
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 
-from hwr_hf.distillation import divergence
+from hwr_hf.resnet_bilstm.ctc_resnet_bilstm import IGNORED_LABEL
 
 
 @dataclass(frozen=True)
@@ -53,26 +54,31 @@ class HiddenSpans:
         return pixel_values
 
 
-def hidden_view(batch: dict[str, torch.Tensor], hide: HiddenSpans) -> dict[str, torch.Tensor]:
-    """Every line of a collated batch with parts hidden."""
-    widths = batch["pixel_mask"].sum(dim=1).tolist()
-    return {**batch, "pixel_values": hide(batch["pixel_values"], widths)}
-
-
 def two_views(batch: dict[str, torch.Tensor], hide: HiddenSpans) -> dict[str, torch.Tensor]:
     """Every line of a collated batch twice, other parts hidden: first all first views, then all
     second ones."""
-    views = [hidden_view(batch, hide) for _ in range(2)]
-    return {name: torch.cat([view[name] for view in views]) for name in batch}
+    pixel_values, pixel_mask = batch["pixel_values"], batch["pixel_mask"]
+    widths = pixel_mask.sum(dim=1).tolist()
+    views = [hide(pixel_values, widths) for _ in range(2)]
+    return {
+        "pixel_values": torch.cat(views),
+        "pixel_mask": torch.cat([pixel_mask, pixel_mask]),
+        "labels": torch.cat([batch["labels"], batch["labels"]]),
+    }
 
 
 def disagreement(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """How far two views' readings are apart: the mean of how far each is from the other.
+    """How far two views' readings are apart: the mean over lines, per character as the CTC loss is.
+
+    It is the Kullback-Leibler divergence summed over frames, each view's distribution as the target
+    of the other, the mean of both directions. Targets get no gradient.
 
     Args:
         logits: `(2 * batch, frames, vocab_size)` of `two_views`, equal on padded frames.
         labels: `(2 * batch, length)`, padded with -100.
     """
-    first, second = logits.chunk(2)
-    labels = labels.chunk(2)[0]
-    return (divergence(first, second, labels) + divergence(second, first, labels)) / 2
+    first, second = logits.float().log_softmax(-1).chunk(2)
+    divergence = F.kl_div(first, second.detach(), reduction="none", log_target=True)
+    divergence = divergence + F.kl_div(second, first.detach(), reduction="none", log_target=True)
+    lengths = (labels != IGNORED_LABEL).sum(dim=1).chunk(2)[0].clamp(min=1)
+    return (divergence.sum(dim=(1, 2)) / 2 / lengths).mean()

@@ -31,8 +31,6 @@ RECORDED_ARGUMENTS = (
     "batch_columns",
     "gradient_accumulation_steps",
     "consistency",
-    "teacher",
-    "distillation",
     "ema_decay",
     "freeze_batch_norm",
     "bf16",

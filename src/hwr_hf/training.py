@@ -26,12 +26,11 @@ from transformers import (
 )
 
 from hwr_hf import DEFAULT_MODEL
-from hwr_hf.consistency import HiddenSpans, disagreement, hidden_view, two_views
+from hwr_hf.consistency import HiddenSpans, disagreement, two_views
 from hwr_hf.data.augmentation import Augmentation
 from hwr_hf.data.batching import WidthBucketSampler
 from hwr_hf.data.collator import LineCollator
 from hwr_hf.data.preparation import PreparedLines, fitting_lines, prepare_lines
-from hwr_hf.distillation import divergence, load_teacher
 from hwr_hf.hub_trainer import HubTrainer, training_recipe
 from hwr_hf.learning_curve import draw_learning_curve
 from hwr_hf.metrics import make_compute_metrics
@@ -125,16 +124,6 @@ class RecognitionTrainingArguments(TrainingArguments):
             "view, nothing hidden."
         },
     )
-    teacher: str | None = field(
-        default=None,
-        metadata={
-            "help": "Recogniser to learn from, as --model: where it reads a line whole, the model "
-            "learns to read the same with parts hidden. For a model that was pruned from it."
-        },
-    )
-    distillation: float = field(
-        default=1.0, metadata={"help": "Weight of what the teacher reads beside the true text."}
-    )
     ema_decay: float = field(
         default=0.999,
         metadata={"help": "Of the moving average of the weights, which is saved; 0: no average."},
@@ -150,38 +139,20 @@ class RecognitionTrainingArguments(TrainingArguments):
                 f"--consistency {self.consistency} is not allowed: use 0 for none, or a weight "
                 "such as 0.2."
             )
-        if self.distillation <= 0:
-            raise ValueError(
-                f"--distillation {self.distillation} is not allowed: use a weight above 0 such as "
-                "1, or leave --teacher out."
-            )
 
 
 class RecognitionTrainer(HubTrainer, WeightAveragingTrainer):
-    """`Trainer` on batches of like width; the train dataset is a `PreparedLines`.
-
-    Attributes:
-        teacher: From `load_teacher`, None to learn from texts alone.
-    """
-
-    teacher: ResNetBiLstmForCTC | None = None
+    """`Trainer` on batches of like width; the train dataset is a `PreparedLines`."""
 
     def compute_loss(self, model, inputs, return_outputs=False, **kwargs):
         if self.args.freeze_batch_norm:
             for batch_norm in batch_norms(model):
                 batch_norm.eval()
-        if not model.training or not (self.args.consistency or self.teacher):
+        if not (self.args.consistency and model.training):
             return super().compute_loss(model, inputs, return_outputs, **kwargs)
-        views = (two_views if self.args.consistency else hidden_view)(inputs, HiddenSpans())
-        loss, outputs = super().compute_loss(model, views, True, **kwargs)
-        if self.args.consistency:
-            loss = loss + self.args.consistency * disagreement(outputs.logits, views["labels"])
-        if self.teacher:
-            with torch.no_grad():
-                targets = self.teacher(inputs["pixel_values"], inputs["pixel_mask"]).logits
-            targets = targets.repeat(len(outputs.logits) // len(targets), 1, 1)
-            learnt = divergence(outputs.logits, targets, views["labels"])
-            loss = loss + self.args.distillation * learnt
+        inputs = two_views(inputs, HiddenSpans())
+        loss, outputs = super().compute_loss(model, inputs, True, **kwargs)
+        loss = loss + self.args.consistency * disagreement(outputs.logits, inputs["labels"])
         return (loss, outputs) if return_outputs else loss
 
     def get_train_dataloader(self) -> torch.utils.data.DataLoader:
@@ -280,18 +251,8 @@ def make_trainer(
         compute_metrics=make_compute_metrics(processor.tokenizer),
         preprocess_logits_for_metrics=lambda logits, labels: logits.argmax(-1),
     )
-    if args.teacher is not None:
-        teacher = load_teacher(model_folder(args.teacher), model)
-        trainer.teacher = teacher.to(
-            args.device, memory_format=fastest_memory_format(teacher.config)
-        )
     trainer.recipe = training_recipe(Data=data, Model=model_arguments, Arguments=args)
     return trainer
-
-
-def model_folder(name: str) -> str:
-    """The folder or Hub name that an argument means."""
-    return DEFAULT_MODEL if name == "default" else name
 
 
 def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiLstmProcessor]:
@@ -302,7 +263,7 @@ def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiL
     """
     overrides = config_overrides(arguments)
     if arguments.model is not None:
-        folder = model_folder(arguments.model)
+        folder = DEFAULT_MODEL if arguments.model == "default" else arguments.model
         model = ResNetBiLstmForCTC.from_pretrained(folder, dtype=torch.float32)
         model.config.temperature = 1.0  # it was fitted to the weights of before
         if overrides:
