@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import datasets
 import pytest
@@ -131,6 +132,37 @@ def test_a_second_start_goes_on_where_the_first_stopped(make_iam, train, tmp_pat
     assert state["log_history"][0] == first
 
 
+def test_a_finished_training_started_again_stays_as_it_is(make_iam, train, tmp_path):
+    iam = make_iam()
+    train(iam, "--learning_rate", "0.05", steps=4)
+    weights = (tmp_path / "run" / "model.safetensors").read_bytes()
+    state = state_of(tmp_path / "run")
+    (tmp_path / "run" / "model.safetensors").unlink()  # as if killed before the end
+    assert train(iam, "--learning_rate", "0.05", steps=4) == 0
+    assert state_of(tmp_path / "run")["log_history"] == state["log_history"]
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == weights
+    assert len(checkpoints(tmp_path / "run")) == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ["--augment", "0.25"],
+        ["--config_overrides", json.dumps(TINY | {"lstm_hidden_size": 8})],
+    ],
+)
+def test_a_folder_of_another_training_is_refused(make_iam, train, tmp_path, capsys, other):
+    iam = make_iam()
+    train(iam, steps=2)
+    weights = (tmp_path / "run" / "model.safetensors").read_bytes()
+    capsys.readouterr()
+    assert train(iam, *other, steps=4) == 2
+    said = capsys.readouterr().err
+    assert f"{other[0][2:]} " in said and "--restart" in said
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == weights
+    assert train(iam, *other, "--restart", steps=2) == 0
+
+
 def test_restart_begins_anew(make_iam, train, tmp_path):
     iam = make_iam()
     train(iam, steps=2)
@@ -152,6 +184,15 @@ def test_a_checkpoint_cut_short_by_a_kill_is_passed_over(tmp_path):
     for step in (500, 1000):
         (tmp_path / f"checkpoint-{step}" / "trainer_state.json").touch()
     assert last_complete_checkpoint(tmp_path) == str(tmp_path / "checkpoint-1000")
+
+
+def test_a_trained_model_keeps_the_ngram_of_the_one_it_began_with(
+    make_iam, train, tiny_model_dir, tmp_path
+):
+    folder = shutil.copytree(tiny_model_dir, tmp_path / "model")
+    (folder / "ngram.safetensors").write_bytes(b"an n-gram")
+    assert train(make_iam(), "--model", str(folder)) == 0
+    assert (tmp_path / "run" / "ngram.safetensors").read_bytes() == b"an n-gram"
 
 
 def test_training_goes_on_from_a_saved_model(make_iam, train, tiny_model_dir, tmp_path):
@@ -207,6 +248,7 @@ def test_texts_too_long_are_left_out_when_asked(make_iam, train, caplog):
         pytest.param(["--config_overrides", '{"vocab_size": 60}'], "vocab_size=60", id="vocab"),
         pytest.param(["--split", "random_80_20"], "no validation images", id="split"),
         pytest.param(["--consistency", "-1"], "use 0 for none", id="consistency"),
+        pytest.param(["--metric_for_best_model", "wer"], "eval_lines_wer", id="metric"),
         pytest.param(["--deskew", "twist"], "'moment', 'line'", id="deskew"),
         pytest.param(["--on_too_long", "x"], "use 'error' or 'skip'", id="on-too-long"),
     ],

@@ -18,12 +18,15 @@ import datasets
 import numpy as np
 import torch
 from huggingface_hub.errors import StrictDataclassError
+from safetensors.torch import load_model
 from transformers import (
     HfArgumentParser,
     TrainerCallback,
+    TrainerState,
     TrainingArguments,
     set_seed,
 )
+from transformers.utils import SAFE_WEIGHTS_NAME
 
 from hwr_hf import DEFAULT_MODEL
 from hwr_hf.consistency import HiddenSpans, disagreement, two_views
@@ -31,19 +34,24 @@ from hwr_hf.data.augmentation import Augmentation
 from hwr_hf.data.batching import WidthBucketSampler
 from hwr_hf.data.collator import LineCollator
 from hwr_hf.data.preparation import PreparedLines, fitting_lines, prepare_lines
+from hwr_hf.generated_card import RECIPE
 from hwr_hf.hub_trainer import HubTrainer, training_recipe
+from hwr_hf.json_files import differences
 from hwr_hf.learning_curve import draw_learning_curve
 from hwr_hf.metrics import make_compute_metrics
 from hwr_hf.pruning import prune
 from hwr_hf.resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
 from hwr_hf.resnet_bilstm.image_processing_resnet_bilstm import ResNetBiLstmImageProcessor
 from hwr_hf.resnet_bilstm.modeling_resnet_bilstm import ResNetBiLstmForCTC
+from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import NGRAM_FILE, find_ngram
 from hwr_hf.resnet_bilstm.processing_resnet_bilstm import ResNetBiLstmProcessor
 from hwr_hf.resnet_bilstm.tokenization_resnet_bilstm import ResNetBiLstmTokenizer
 from hwr_hf.training_data import DataArguments, load_sources
 from hwr_hf.weight_averaging import WeightAveragingTrainer
 
 PRESETS = ("small", "medium", "base")
+METRICS = ("cer", "wer", "loss")
+TRAINER_STATE = "trainer_state.json"  # `Trainer` writes it last into a checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -155,6 +163,15 @@ class RecognitionTrainer(HubTrainer, WeightAveragingTrainer):
         loss = loss + self.args.consistency * disagreement(outputs.logits, inputs["labels"])
         return (loss, outputs) if return_outputs else loss
 
+    def load_finished(self, checkpoint: str) -> None:
+        """Takes up the state and the model that a training ended with."""
+        # What is written after the last checkpoint has the totals too.
+        has_ended = is_finished(self.args.output_dir, self.args.max_steps)
+        folder = Path(self.args.output_dir if has_ended else checkpoint)
+        self.state = TrainerState.load_from_json(str(folder / TRAINER_STATE))
+        best = self.state.best_model_checkpoint if self.args.load_best_model_at_end else None
+        load_model(self.model, Path(best or checkpoint, SAFE_WEIGHTS_NAME))
+
     def get_train_dataloader(self) -> torch.utils.data.DataLoader:
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
         sampler = WidthBucketSampler(self.train_dataset.widths, self.args.batch_columns, seed=seed)
@@ -235,6 +252,12 @@ def make_trainer(
         )
     if args.metric_for_best_model == "loss":  # what TrainingArguments puts in place of None
         args.metric_for_best_model = f"eval_{sources[0].name}_cer"
+    metrics = [f"eval_{name}_{kind}" for name in evaluation_datasets for kind in METRICS]
+    if args.load_best_model_at_end and args.metric_for_best_model not in metrics:
+        raise ValueError(
+            f"--metric_for_best_model {args.metric_for_best_model} is not measured: use "
+            f"{', '.join(metrics)}."
+        )
     trainer = RecognitionTrainer(
         model=model.to(memory_format=fastest_memory_format(model.config)),
         args=args,
@@ -255,6 +278,11 @@ def make_trainer(
     return trainer
 
 
+def model_folder(name: str) -> str:
+    """The folder or Hub name that `--model` means."""
+    return DEFAULT_MODEL if name == "default" else name
+
+
 def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiLstmProcessor]:
     """A recogniser and its processor, new or from a checkpoint.
 
@@ -263,7 +291,7 @@ def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiL
     """
     overrides = config_overrides(arguments)
     if arguments.model is not None:
-        folder = DEFAULT_MODEL if arguments.model == "default" else arguments.model
+        folder = model_folder(arguments.model)
         model = ResNetBiLstmForCTC.from_pretrained(folder, dtype=torch.float32)
         model.config.temperature = 1.0  # it was fitted to the weights of before
         if overrides:
@@ -340,18 +368,28 @@ def train(
     set_seed(args.seed)
     trainer = make_trainer(data, model, args)
     if args.restart:
-        for folder in checkpoints(args.output_dir):
-            shutil.rmtree(folder)
+        if trainer.is_world_process_zero():
+            for folder in checkpoints(args.output_dir):
+                shutil.rmtree(folder)
+            Path(args.output_dir, TRAINER_STATE).unlink(missing_ok=True)
+        trainer.accelerator.wait_for_everyone()
     checkpoint = last_complete_checkpoint(args.output_dir)
     if checkpoint is not None:
+        check_recipe(checkpoint, trainer.recipe)
         logger.warning("Going on from %s (--restart begins anew).", checkpoint)
     if args.freeze_batch_norm:
         trainer.add_callback(BatchNormEstimation(trainer))
-    trainer.train(resume_from_checkpoint=checkpoint)
+    if checkpoint is not None and is_finished(checkpoint, args.max_steps):
+        logger.warning("Its %d steps are done; give a larger --max_steps for more.", args.max_steps)
+        trainer.load_finished(checkpoint)
+    else:
+        trainer.train(resume_from_checkpoint=checkpoint)
     trainer.finish_average()
     trainer.save_model(_internal_call=True)  # a call from outside would push before all is saved
     trainer.save_state()
     if trainer.is_world_process_zero():
+        if model.model is not None:
+            copy_ngram(model.model, args.output_dir)
         draw_learning_curve(trainer.state.log_history, Path(args.output_dir) / "learning_curve.png")
     if args.push_to_hub:
         trainer.push_to_hub()
@@ -368,8 +406,44 @@ def checkpoints(output_dir: str | Path) -> list[Path]:
 def last_complete_checkpoint(output_dir: str | Path) -> str | None:
     """The last checkpoint that was written to its end, or None."""
     # `Trainer` writes this file last, so a checkpoint that a kill has cut short lacks it.
-    complete = [path for path in checkpoints(output_dir) if (path / "trainer_state.json").is_file()]
+    complete = [path for path in checkpoints(output_dir) if (path / TRAINER_STATE).is_file()]
     return str(complete[-1]) if complete else None
+
+
+def check_recipe(checkpoint: str, recipe: dict[str, dict]) -> None:
+    """Raises ValueError if a checkpoint is of a training on other data or of another model."""
+    path = Path(checkpoint, RECIPE)
+    if not path.is_file():  # saved by `Trainer` alone
+        return
+    before = json.loads(path.read_text(encoding="utf-8"))
+    for part in ("Data", "Model"):
+        # What this version has beside, the other one did as is the default here.
+        names = before[part].keys() & recipe[part].keys() - {"preparation_processes"}
+        differing = differences(
+            *({name: of[part][name] for name in names} for of in (before, recipe))
+        )
+        if differing:
+            raise ValueError(
+                f"{Path(checkpoint).parent} holds a training with {differing}. Repeat those to go "
+                "on with it, give another --output_dir, or begin anew there with --restart, which "
+                "removes its checkpoints."
+            )
+
+
+def is_finished(folder: str, max_steps: int) -> bool:
+    """Whether a checkpoint, or a training's folder, has the state after so many steps."""
+    path = Path(folder, TRAINER_STATE)
+    if not path.is_file():
+        return False
+    return 0 < max_steps <= json.loads(path.read_text(encoding="utf-8"))["global_step"]
+
+
+def copy_ngram(model: str, output_dir: str | Path) -> None:
+    """Sets the n-gram beside a model, if there is one, beside the one that was trained from it."""
+    ngram = find_ngram(model_folder(model))
+    target = Path(output_dir, NGRAM_FILE)
+    if ngram is not None and not (target.exists() and target.samefile(ngram)):
+        shutil.copyfile(ngram, target)
 
 
 def main(argv: list[str] | None = None) -> None:
