@@ -1,7 +1,7 @@
 """Write how far trainings had come after as many steps, and in what settings they differ.
 
-python scripts/compare_trainings.py runs/taught runs/alone --step 700 --iam path/to/iam \\
-  --output results/distillation.json
+python scripts/compare_trainings.py runs/plain runs/views --step 500 --iam path/to/iam \\
+  --command "hwr-hf train ..." --output results/consistency.json
 
 They have to share all that is not to be compared, --max_steps too: the rate of learning decays to
 its end. To spare time, a training can be stopped after the checkpoint that is compared; then give
@@ -21,6 +21,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("runs", type=Path, nargs="+", help="output folders or checkpoints")
     parser.add_argument("--step", type=int, required=True, help="after which all were evaluated")
+    parser.add_argument("--command", required=True, help="how they were trained")
     parser.add_argument("--iam", required=True, help="folder with IAM's downloads")
     parser.add_argument("--name", default="IAM", help="the data set's name in the report")
     parser.add_argument("--output", type=Path, required=True)
@@ -35,5 +36,10 @@ if __name__ == "__main__":
         parser.error(str(error))
     write_json(
         arguments.output,
-        {"dataset": arguments.name, "validation": validation, "trainings": trainings},
+        {
+            "dataset": arguments.name,
+            "validation": validation,
+            "trainings": trainings,
+            "command": arguments.command,
+        },
     )

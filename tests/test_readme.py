@@ -349,6 +349,25 @@ def test_the_ablation_is_that_measured():
     assert f"constant rate ({cer['no decay of the rate']} %)" in text
 
 
+def test_the_comparison_of_views_is_that_measured():
+    report = json.loads((ROOT / "results" / "consistency.json").read_text())
+    without, with_views = report["trainings"]
+    assert (without["settings"], with_views["settings"]) == (
+        {"consistency": 0.0},
+        {"consistency": 0.2},
+    )
+    lines, words = (f"{report['validation'][unit]:,}" for unit in ("lines", "words"))
+    text = " ".join(README.split())
+    assert f"{with_views['step']} steps, one seed" in text
+    assert f"the {report['dataset']} ({lines} and {words})" in text
+    cers = [
+        f"{100 * row[f'{unit}_cer']:.1f}"
+        for row in (with_views, without)
+        for unit in ("lines", "words")
+    ]
+    assert "{} / {} % CER with it and {} / {} % without".format(*cers) in text
+
+
 def test_the_speeds_are_those_measured():
     report = json.loads((ROOT / "results" / "speed.json").read_text())
     assert f"{report['lines']} validation lines" in README
