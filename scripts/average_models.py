@@ -7,7 +7,7 @@ validation images: hwr-hf evaluate --iam path/to/iam --model runs/averaged --out
 """
 
 import argparse
-import sys
+from pathlib import Path
 
 from hwr_hf.model_averaging import average_models
 from hwr_hf.resnet_bilstm import ResNetBiLstmProcessor
@@ -26,7 +26,11 @@ if __name__ == "__main__":
         average = average_models(arguments.models, arguments.shares)
         processor = ResNetBiLstmProcessor.from_pretrained(arguments.models[0])
     except (OSError, ValueError) as error:
-        sys.exit(f"{parser.prog}: {error}")
-    average.save_pretrained(arguments.output)
-    processor.save_pretrained(arguments.output)
+        parser.error(str(error))
+    try:
+        Path(arguments.output).mkdir(parents=True, exist_ok=True)
+        average.save_pretrained(arguments.output)
+        processor.save_pretrained(arguments.output)
+    except OSError as error:
+        parser.error(f"Cannot write the folder {arguments.output}: {error}. Give another --output.")
     print(f"Wrote the mean of {len(arguments.models)} models to {arguments.output}.")

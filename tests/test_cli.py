@@ -344,6 +344,20 @@ def test_evaluate_reads_pen_lines_kept_out_of_training(tiny_model_dir, tmp_path,
     assert "(1 lines" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("option", ["--output", "--worst-lines"])
+def test_evaluate_reads_nothing_when_it_cannot_write(
+    tiny_model_dir, tmp_path, capsys, monkeypatch, option
+):
+    read = []
+    monkeypatch.setattr("hwr_hf.cli._evaluation_data", read.append)
+    files = {"--output": tmp_path / "a.json", "--worst-lines": tmp_path / "a.html"}
+    files[option] = tmp_path
+    paths = [str(word) for pair in files.items() for word in pair]
+    assert main(["evaluate", "--model", str(tiny_model_dir), "--iam", "iam", *paths]) == 2
+    assert f"Cannot write {tmp_path}: it is a folder" in capsys.readouterr().err
+    assert not read and not list(tmp_path.iterdir())
+
+
 # Pushing
 
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from hwr_hf.json_files import check_inputs, write_json
+from hwr_hf.json_files import check_inputs, check_writable, write_json
 
 
 def test_a_report_is_written_into_a_new_folder_and_nothing_else(tmp_path):
@@ -17,6 +17,26 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path):
     write_json(tmp_path / "report.json", {"old": 1})
     with pytest.raises(TypeError):
         write_json(tmp_path / "report.json", {"new": object()})
+    assert json.loads((tmp_path / "report.json").read_text()) == {"old": 1}
+
+
+@pytest.mark.parametrize("path", ["folder", "file/report.json", "file/deep/report.json"])
+def test_what_cannot_be_written_is_named_and_leaves_nothing(tmp_path, path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    for write in (check_writable, lambda path: write_json(path, {"cer": 0.5})):
+        with pytest.raises(OSError):
+            write(tmp_path / path)
+        assert {found.name for found in tmp_path.iterdir()} == {"folder", "file"}
+    with pytest.raises(OSError, match=f"Cannot write {tmp_path / path}: .* another path"):
+        check_writable(tmp_path / path)
+
+
+def test_a_check_makes_the_folder_and_keeps_what_was_there(tmp_path):
+    check_writable(tmp_path / "new" / "report.json")
+    assert list((tmp_path / "new").iterdir()) == []
+    write_json(tmp_path / "report.json", {"old": 1})
+    check_writable(tmp_path / "report.json")
     assert json.loads((tmp_path / "report.json").read_text()) == {"old": 1}
 
 

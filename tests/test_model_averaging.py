@@ -1,8 +1,14 @@
 """The mean of models: their weights' mean, refused where the networks differ."""
 
+import math
+import runpy
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
+import hwr_hf
 from hwr_hf.model_averaging import average_models
 from hwr_hf.resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
 from hwr_hf.resnet_bilstm.modeling_resnet_bilstm import ResNetBiLstmForCTC
@@ -11,6 +17,11 @@ SIZES = dict(
     stem_channels=4, hidden_sizes=[4, 5, 6], depths=[1, 1, 1], lstm_hidden_size=3,
     num_lstm_layers=1, vocab_size=9,
 )  # fmt: skip
+
+
+SHARES_THAT_DO_NOT_FIT = [
+    [1], [1, 0], [1, -1], [1, 1, 1], [1, math.nan], [math.nan, 1], [1, math.inf], [1e308, 1e308]
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -54,7 +65,35 @@ def test_different_networks_are_refused_by_name(make, sizes):
         average_models([make("one"), make("two", **sizes)])
 
 
-@pytest.mark.parametrize("shares", [[1], [1, 0], [1, -1], [1, 1, 1]])
+@pytest.mark.parametrize("shares", SHARES_THAT_DO_NOT_FIT)
 def test_shares_that_do_not_fit_are_refused(make, shares):
     with pytest.raises(ValueError, match="do not fit 2 models"):
         average_models([make("one"), make("two")], shares)
+
+
+@pytest.fixture
+def run_script(tiny_model_dir, monkeypatch):
+    """Averages the tiny model with itself."""
+
+    def run(output):
+        script = Path(__file__).parents[1] / "scripts" / "average_models.py"
+        models = [str(tiny_model_dir)] * 2
+        monkeypatch.setattr(sys, "argv", [script.name, *models, "--output", str(output)])
+        runpy.run_path(str(script), run_name="__main__")
+
+    return run
+
+
+def test_the_script_writes_a_recogniser(run_script, tmp_path):
+    run_script(tmp_path / "averaged")
+    hwr_hf.ResNetBiLstmForCTC.from_pretrained(tmp_path / "averaged")
+    hwr_hf.ResNetBiLstmProcessor.from_pretrained(tmp_path / "averaged")
+
+
+@pytest.mark.parametrize("output", ["file", "file/averaged", "file/deep/averaged"])
+def test_the_script_names_an_output_that_cannot_be_a_folder(run_script, tmp_path, capsys, output):
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit) as stopped:
+        run_script(tmp_path / output)
+    assert stopped.value.code == 2
+    assert f"Cannot write the folder {tmp_path / output}" in capsys.readouterr().err

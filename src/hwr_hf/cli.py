@@ -317,8 +317,12 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     model = _existing_model(arguments.model)
     _quiet()
     from .evaluation import evaluate_model, write_report, write_worst_lines
+    from .json_files import check_writable
 
     device = checked_device(arguments.device)
+    page = arguments.worst_lines or Path("runs", Path(arguments.output).stem + "_worst_lines.html")
+    for path in (arguments.output, page):  # reading takes long
+        check_writable(path)
     dataset, about = _evaluation_data(arguments)
     options = {}
     if arguments.deskew is not None:
@@ -344,7 +348,6 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     )
     about["command"] = ["hwr-hf", *arguments.argv]
     report = write_report(result, arguments.output, about)
-    page = arguments.worst_lines or Path("runs", Path(arguments.output).stem + "_worst_lines.html")
     write_worst_lines(result, dataset, page, num_lines=arguments.num_worst)
     print(
         f"CER {report['cer']:.2%}  WER {report['wer']:.2%}  "

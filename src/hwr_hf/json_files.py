@@ -18,10 +18,35 @@ def write_json(path: str | Path, content: object) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.part")
+    unfinished = _unfinished(path)
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def check_writable(path: str | Path) -> None:
+    """Makes sure, before long work, that its result can be written; the file's folder is made.
+
+    Raises:
+        OSError: The path is a folder's, or lies where no file can be made.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError("it is a folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _unfinished(path).touch()
+        _unfinished(path).unlink()
+    except OSError as error:
+        raise OSError(f"Cannot write {path}: {error}. Give another path.") from error
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
 
 
 def check_inputs(folder: str | Path, inputs: Mapping) -> None:

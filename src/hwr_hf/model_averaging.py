@@ -6,6 +6,7 @@ References: Izmailov et al. (2018), https://arxiv.org/abs/1803.05407, who averag
 Wortsman et al. (2022), https://arxiv.org/abs/2203.05482, "model soups"
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,9 +31,11 @@ def average_models(
         ValueError: The networks differ, or the shares do not fit the folders.
     """
     shares = [1.0] * len(folders) if shares is None else list(shares)
-    if len(shares) != len(folders) or min(shares, default=0) <= 0:
+    are_positive = shares and all(share > 0 for share in shares)  # NaN is not
+    if len(shares) != len(folders) or not are_positive or not math.isfinite(sum(shares)):
         raise ValueError(
-            f"The shares {shares} do not fit {len(folders)} models: give each a number above 0."
+            f"The shares {shares} do not fit {len(folders)} models: give each a finite number "
+            "above 0."
         )
     models = [ResNetBiLstmForCTC.from_pretrained(folder, dtype=torch.float32) for folder in folders]
     states = [model.state_dict() for model in models]

@@ -10,6 +10,7 @@ from transformers import pipeline
 from transformers.pipelines.pt_utils import KeyDataset
 
 import hwr_hf
+from hwr_hf.careful_reading import read_each
 from hwr_hf.resnet_bilstm.ctc_resnet_bilstm import ctc_log_probability
 from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import CharacterNgram
 from hwr_hf.resnet_bilstm.pipeline_resnet_bilstm import (
@@ -116,6 +117,16 @@ def test_loader_processes_read_the_same(reader, images, readings):
     assert_same(reader(images[:3], batch_size=2, num_workers=1), readings[:3])
 
 
+@pytest.mark.parametrize("batch_size", [0, -1, "4", 2.0])
+def test_a_batch_size_that_is_none_is_refused(reader, images, tiny_model_dir, batch_size):
+    message = rf"batch_size={batch_size!r} is not allowed: use an integer of at least 1"
+    for inputs in (images[:2], images[0], iter(images[:2])):
+        with pytest.raises(ValueError, match=message):
+            reader(inputs, batch_size=batch_size)
+    with pytest.raises(ValueError, match=message):
+        pipeline("image-to-text", model=str(tiny_model_dir), device="cpu", batch_size=batch_size)
+
+
 def test_an_empty_list_reads_as_an_empty_list(reader):
     assert reader([]) == []
 
@@ -181,6 +192,19 @@ def test_bfloat16_reads(tiny_model_dir, images):
     assert all(0 <= score <= 1 for score in scores_of(reader(images, batch_size=8)))
 
 
+@pytest.mark.parametrize("options", [{}, {"decoder": "beam", "lm_weight": 0}, {"num_views": 2}])
+@pytest.mark.parametrize("weight", [np.nan, np.inf])
+def test_damaged_weights_are_named_and_no_image(tiny_model_dir, images, weight, options):
+    reader = pipeline("image-to-text", model=str(tiny_model_dir), device="cpu")
+    with torch.no_grad():
+        for parameter in reader.model.parameters():
+            parameter[0] = weight
+    with pytest.raises(ValueError, match=r"model's weights are damaged.*Get the model again"):
+        reader(images[:2], batch_size=2, **options)
+    outcomes = list(read_each(reader, images[:2], lambda image: image, **options))
+    assert all("weights are damaged" in str(outcome) for outcome in outcomes)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_reads_the_same_on_a_gpu(tiny_model_dir, images, readings):
     reader = pipeline("image-to-text", model=str(tiny_model_dir), device="cuda")
@@ -243,6 +267,14 @@ def test_a_line_the_image_processor_refuses_is_named(reader, images, tmp_path, m
 def test_an_array_that_is_no_image_is_refused(reader):
     with pytest.raises(ValueError, match="ndarray"):
         reader(np.zeros((2, 3, 4, 5), np.uint8))
+
+
+def test_an_open_file_is_refused_and_stays_open(reader, tmp_path):
+    draw_text_line("a").save(tmp_path / "line.png")
+    with open(tmp_path / "line.png", "rb") as file:
+        with pytest.raises(ValueError, match="An image must be a path"):
+            reader(file)
+        assert file.read(4) == b"\x89PNG"
 
 
 def test_a_model_without_a_ctc_head_is_refused(reader):

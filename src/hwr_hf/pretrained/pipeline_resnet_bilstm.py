@@ -82,8 +82,8 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
 
     Raises:
         ValueError: An image cannot be read (the message names it), the model has no CTC head or
-            another vocabulary than the tokenizer, there is no n-gram to search with, or the
-            corrector is none.
+            another vocabulary than the tokenizer, its weights are damaged, there is no n-gram to
+            search with, the batch size is no number of images, or the corrector is none.
         OSError: There is no corrector, or it lacks a file.
 
     Example:
@@ -103,6 +103,7 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
     _load_tokenizer = True
 
     def __init__(self, *args, **kwargs):
+        _check_batch_size(kwargs.get("batch_size"))
         self._beam_searches: dict[tuple, BeamSearchDecoder] = {}
         self._correctors: dict[str, object] = {}
         super().__init__(*args, **kwargs)
@@ -129,6 +130,7 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
             self._beam_search(**search)
 
     def __call__(self, inputs, **kwargs):
+        _check_batch_size(kwargs.get("batch_size"))
         # A column of a data set is a sequence too; the library takes only lists for several images.
         if isinstance(inputs, Sequence) and not isinstance(inputs, (str, bytes)):
             inputs = list(inputs)
@@ -263,6 +265,7 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
             reading = {"generated_text": "", "score": 1.0}
             fused = {"fused_score": 0.0} if decoder == "beam" else {}
             return [reading | fused | ({"words": []} if return_words else {})]
+        _check_finite(line["logits"])
         if decoder == "beam":
             hypotheses = beam_search.decode(line["logits"], num_return_sequences)
             readings = [(h.labels, {"fused_score": h.fused_score}) for h in hypotheses]
@@ -504,6 +507,22 @@ def box_in_original(
     low = np.clip(low, 0, np.array(original_size) - 1)
     high = np.clip(high, low + 1, original_size)
     return [int(low[0]), int(low[1]), int(high[0]), int(high[1])]
+
+
+def _check_batch_size(batch_size: int | None) -> None:
+    if batch_size is None:  # as at construction, or 1
+        return
+    if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+        raise ValueError(f"batch_size={batch_size!r} is not allowed: use an integer of at least 1.")
+
+
+def _check_finite(logits: torch.Tensor) -> None:
+    if not logits.isfinite().all():  # NaN would read as "", and as certain
+        raise ValueError(
+            "The logits are NaN or infinite: the model's weights are damaged, its training "
+            f"diverged, or its numbers are too large for {logits.dtype}. Get the model again, "
+            "train it with a lower learning rate, or load it with dtype=torch.float32."
+        )
 
 
 def _import_bert_corrector():

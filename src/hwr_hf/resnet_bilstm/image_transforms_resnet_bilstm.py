@@ -127,7 +127,7 @@ def _pil_to_grey(image: Image.Image) -> np.ndarray:
 
 
 def _array_to_grey(image) -> np.ndarray:
-    if hasattr(image, "detach"):  # a torch tensor, maybe on another device
+    if hasattr(image, "cpu"):  # a torch tensor; an open file has a `detach` too
         image = image.detach().cpu()
         image = (image.float() if image.is_floating_point() else image).numpy()
     array = np.asarray(image)
