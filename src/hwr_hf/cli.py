@@ -22,6 +22,7 @@ from safetensors import SafetensorError
 from . import DEFAULT_MODEL, __version__
 from .devices import checked_device, default_batch_size, slow_dtype_note
 from .image_files import IMAGE_SUFFIXES, images_in, open_image
+from .model_folders import checked_model
 from .reading_options import (
     add_batch_size,
     add_beam_options,
@@ -247,7 +248,7 @@ def _finite(value):
 
 
 def _load_pipeline(arguments: argparse.Namespace):
-    model = _existing_model(arguments.model)
+    model = checked_model(arguments.model)
     _quiet()
     import torch
     from transformers import pipeline
@@ -314,7 +315,7 @@ def _export(argv: list[str]) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    model = _existing_model(arguments.model)
+    model = checked_model(arguments.model)
     _quiet()
     from .evaluation import evaluate_model, write_report, write_worst_lines
     from .json_files import check_writable
@@ -459,18 +460,6 @@ def _subset(splits, arguments: argparse.Namespace):
             f"Choose --subset from {', '.join(splits)}."
         )
     return splits[arguments.subset]
-
-
-def _existing_model(model: str) -> str:
-    """The model folder or Hub id, checked before anything heavy is imported."""
-    if os.path.isdir(model) and not os.path.isfile(os.path.join(model, "config.json")):
-        raise ValueError(f"The folder {model} holds no model: config.json is missing.")
-    is_path = model.startswith((".", "~", os.sep)) or model.count("/") > 1
-    if is_path and not os.path.isdir(model):
-        raise ValueError(
-            f"There is no model folder {model}. Give a folder or a Hub id (user/name)."
-        )
-    return model
 
 
 def _quiet() -> None:

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from . import DEFAULT_MODEL
+from .model_folders import checked_model
 from .onnx_export import export_onnx
 
 DESCRIPTION = """\
@@ -22,7 +23,7 @@ examples:
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
     arguments = _parser().parse_args(argv)
-    path = export_onnx(arguments.model, arguments.output, arguments.int8)
+    path = export_onnx(checked_model(arguments.model), arguments.output, arguments.int8)
     print(f"{path}  ({path.stat().st_size / 1e6:.1f} MB)")
     return 0
 

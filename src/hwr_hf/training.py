@@ -39,6 +39,7 @@ from hwr_hf.hub_trainer import HubTrainer, training_recipe
 from hwr_hf.json_files import differences
 from hwr_hf.learning_curve import draw_learning_curve
 from hwr_hf.metrics import make_compute_metrics
+from hwr_hf.model_folders import checked_model
 from hwr_hf.pruning import prune
 from hwr_hf.resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
 from hwr_hf.resnet_bilstm.image_processing_resnet_bilstm import ResNetBiLstmImageProcessor
@@ -279,8 +280,8 @@ def make_trainer(
 
 
 def model_folder(name: str) -> str:
-    """The folder or Hub name that `--model` means."""
-    return DEFAULT_MODEL if name == "default" else name
+    """The folder or Hub name that `--model` means; raises ValueError for no model."""
+    return DEFAULT_MODEL if name == "default" else checked_model(name)
 
 
 def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiLstmProcessor]:

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from hwr_hf import DEFAULT_MODEL
 from hwr_hf.devices import checked_device, slow_dtype_note
+from hwr_hf.model_folders import checked_model
 from hwr_hf.reading_options import (
     add_batch_size,
     add_beam_options,
@@ -75,7 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.device,
         beam_options(arguments),
     )
-    if arguments.engine == "local":  # the machines of a cluster have devices of their own
+    if arguments.engine == "local":  # a cluster's machines have their own folders and devices
+        checked_model(arguments.model)
         device = checked_device(arguments.device)
         if note := slow_dtype_note(arguments.dtype, device):
             print(note, file=sys.stderr)

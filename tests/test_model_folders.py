@@ -1,0 +1,38 @@
+import pytest
+from PIL import Image
+
+from hwr_hf.cli import main
+from hwr_hf.model_folders import checked_model
+
+
+@pytest.mark.parametrize("model", ["user/name", "name"])
+def test_a_hub_id_and_a_model_are_left_as_they_are(model, tiny_model_dir):
+    assert checked_model(model) == model
+    assert checked_model(str(tiny_model_dir)) == str(tiny_model_dir)
+
+
+def test_the_folder_of_a_training_that_runs_names_its_last_checkpoint(tmp_path):
+    for step in (900, 1000):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        (tmp_path / f"checkpoint-{step}" / "config.json").touch()
+    (tmp_path / "checkpoint-1100").mkdir()  # is being written
+    with pytest.raises(ValueError, match=r"config\.json is missing.*checkpoint-1000"):
+        checked_model(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["read", "one.png", "--model", "./no-model"],
+        ["evaluate", "--iam", ".", "--output", "out.json", "--model", "./no-model"],
+        ["transcribe", "one.png", "--output", "out", "--model", "./no-model"],
+        ["export", "onnx", "./no-model", "--output", "out"],
+        ["train", "--iam", ".", "--output_dir", "out", "--use_cpu", "--model", "./no-model"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_every_command_says_that_there_is_no_such_model(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Image.new("L", (200, 40), 255).save("one.png")
+    assert main(command) == 2
+    assert "There is no model folder ./no-model" in capsys.readouterr().err
