@@ -14,7 +14,7 @@ def test_a_hub_id_and_a_model_are_left_as_they_are(model, tiny_model_dir):
 def test_the_folder_of_a_training_that_runs_names_its_last_checkpoint(tmp_path):
     for step in (900, 1000):
         (tmp_path / f"checkpoint-{step}").mkdir()
-        (tmp_path / f"checkpoint-{step}" / "config.json").touch()
+        (tmp_path / f"checkpoint-{step}" / "model.safetensors").touch()
     (tmp_path / "checkpoint-1100").mkdir()  # is being written
     with pytest.raises(ValueError, match=r"config\.json is missing.*checkpoint-1000"):
         checked_model(str(tmp_path))

@@ -27,6 +27,7 @@ from .model_card import (
     read_json_files,
     reading_code,
 )
+from .model_folders import last_checkpoint
 from .resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
 from .resnet_bilstm.hub_files_resnet_bilstm import complete_hub_folder
 from .results_page import is_evaluation
@@ -222,10 +223,8 @@ def _check_model(folder: Path) -> None:
 
 def _advice(folder: Path) -> str:
     """What to do about a folder that holds no complete model."""
-    checkpoints = [path for path in folder.glob("checkpoint-*") if (path / WEIGHTS).is_file()]
-    if checkpoints:
-        last = max(checkpoints, key=lambda path: (len(path.name), path.name))
-        return f"Its last checkpoint is {last}: push that one."
+    if checkpoint := last_checkpoint(folder):
+        return f"Its last checkpoint is {checkpoint}: push that one."
     return "Save model and processor there with save_pretrained, which writes no pickled weights."
 
 

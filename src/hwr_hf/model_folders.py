@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from .weights_files import WEIGHTS
+
 
 def checked_model(model: str) -> str:
     """The model as it was given.
@@ -12,21 +14,18 @@ def checked_model(model: str) -> str:
     """
     if os.path.isdir(model):
         if not os.path.isfile(os.path.join(model, "config.json")):
-            raise ValueError(
-                f"The folder {model} holds no model: config.json is missing.{_advice(Path(model))}"
-            )
+            checkpoint = last_checkpoint(Path(model))
+            advice = f" Its last checkpoint is {checkpoint}: give that one." if checkpoint else ""
+            raise ValueError(f"The folder {model} holds no model: config.json is missing.{advice}")
         return model
-    is_path = model.startswith((".", "~", os.sep)) or model.count("/") > 1
-    if is_path:
+    if model.startswith((".", "~", os.sep)) or model.count("/") > 1:
         raise ValueError(
             f"There is no model folder {model}. Give a folder or a Hub id (user/name)."
         )
     return model
 
 
-def _advice(folder: Path) -> str:
-    checkpoints = [path.parent for path in folder.glob("checkpoint-*/config.json")]
-    if not checkpoints:
-        return ""
-    last = max(checkpoints, key=lambda path: (len(path.name), path.name))
-    return f" Its training has not ended; its last checkpoint is {last}: give that one."
+def last_checkpoint(folder: Path) -> Path | None:
+    """The last complete model among the checkpoints of a training's folder."""
+    folders = [path.parent for path in folder.glob(f"checkpoint-*/{WEIGHTS}")]
+    return max(folders, key=lambda path: (len(path.name), path.name), default=None)
