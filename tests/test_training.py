@@ -122,6 +122,13 @@ def test_the_best_checkpoint_is_chosen_by_the_cer_of_lines(make_iam, train, tmp_
     assert state["best_metric"] == min(cers)
 
 
+def test_the_best_checkpoint_can_be_chosen_by_another_metric(make_iam, train, tmp_path):
+    assert train(make_iam(), "--metric_for_best_model", "words_wer", steps=4) == 0
+    state = state_of(tmp_path / "run")
+    rates = [e["eval_words_wer"] for e in state["log_history"] if "eval_words_wer" in e]
+    assert state["best_metric"] == min(rates)
+
+
 def test_a_second_start_goes_on_where_the_first_stopped(make_iam, train, tmp_path):
     iam = make_iam()
     train(iam, steps=2)
@@ -248,7 +255,7 @@ def test_texts_too_long_are_left_out_when_asked(make_iam, train, caplog):
         pytest.param(["--config_overrides", '{"vocab_size": 60}'], "vocab_size=60", id="vocab"),
         pytest.param(["--split", "random_80_20"], "no validation images", id="split"),
         pytest.param(["--consistency", "-1"], "use 0 for none", id="consistency"),
-        pytest.param(["--metric_for_best_model", "wer"], "eval_lines_wer", id="metric"),
+        pytest.param(["--metric_for_best_model", "wer"], "lines_wer", id="metric"),
         pytest.param(["--deskew", "twist"], "'moment', 'line'", id="deskew"),
         pytest.param(["--on_too_long", "x"], "use 'error' or 'skip'", id="on-too-long"),
     ],

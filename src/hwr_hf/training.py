@@ -253,11 +253,11 @@ def make_trainer(
         )
     if args.metric_for_best_model == "loss":  # what TrainingArguments puts in place of None
         args.metric_for_best_model = f"eval_{sources[0].name}_cer"
-    metrics = [f"eval_{name}_{kind}" for name in evaluation_datasets for kind in METRICS]
-    if args.load_best_model_at_end and args.metric_for_best_model not in metrics:
+    metrics = [f"{name}_{kind}" for name in evaluation_datasets for kind in METRICS]
+    wanted = args.metric_for_best_model
+    if args.load_best_model_at_end and wanted.removeprefix("eval_") not in metrics:
         raise ValueError(
-            f"--metric_for_best_model {args.metric_for_best_model} is not measured: use "
-            f"{', '.join(metrics)}."
+            f"--metric_for_best_model {wanted} is not measured: use {', '.join(metrics)}."
         )
     trainer = RecognitionTrainer(
         model=model.to(memory_format=fastest_memory_format(model.config)),
