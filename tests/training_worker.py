@@ -21,6 +21,7 @@ from hwr_hf.resnet_bilstm import ResNetBiLstmConfig, ResNetBiLstmForCTC, ResNetB
 from hwr_hf.training import (
     RecognitionTrainer,
     RecognitionTrainingArguments,
+    end_processes,
     last_complete_checkpoint,
 )
 
@@ -89,6 +90,7 @@ def main(folder, options):
         save_file(weights, Path(folder) / "weights.safetensors")
         losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
         (Path(folder) / "losses.json").write_text(json.dumps(losses))
+    end_processes(trainer)
 
 
 if __name__ == "__main__":

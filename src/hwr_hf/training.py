@@ -411,6 +411,15 @@ def last_complete_checkpoint(output_dir: str | Path) -> str | None:
     return str(complete[-1]) if complete else None
 
 
+def end_processes(trainer: RecognitionTrainer) -> None:
+    """Ends what the processes of a training have in common, once all have come so far.
+
+    One that ends on its own may abort, and its launcher ends the others before they have saved.
+    """
+    trainer.accelerator.wait_for_everyone()
+    trainer.accelerator.end_training()
+
+
 def check_recipe(checkpoint: str, recipe: dict[str, dict]) -> None:
     """Raises ValueError if a checkpoint is of a training on other data or of another model."""
     path = Path(checkpoint, RECIPE)
@@ -459,4 +468,4 @@ def main(argv: list[str] | None = None) -> None:
         description="Train a recogniser on IAM, on a data set of your own, or on both. Started "
         "again with the same --output_dir, it goes on where it stopped.",
     )
-    train(*parser.parse_args_into_dataclasses(argv))
+    end_processes(train(*parser.parse_args_into_dataclasses(argv)))

@@ -18,7 +18,7 @@ def profiled(dtype):
 
 
 def measurement(lines_per_second, texts=None):
-    return Measurement(2, 3, lines_per_second, {"p50": 0.1, "p95": 0.2}, 3.0, 4, texts)
+    return Measurement(2, 3, lines_per_second, {"p50": 0.1, "p95": 0.2}, 3.0, 4, 1, texts)
 
 
 @pytest.fixture
