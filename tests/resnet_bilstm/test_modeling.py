@@ -20,6 +20,8 @@ TINY = dict(
     stem_channels=8, hidden_sizes=[8, 16, 16], depths=[1, 1, 2], lstm_hidden_size=12, vocab_size=7
 )
 
+FLAT = [[1, 1], [2, 1], [2, 1]]  # strides that keep all columns
+
 
 def tiny(model_class=ResNetBiLstmForCTC, **changes):
     """A small network with fixed random weights and lively batch-norm statistics."""
@@ -64,6 +66,10 @@ def test_num_frames_is_what_forward_gives(width):
         pytest.param({"stem_pooling": True}, id="stem-pooling"),
         pytest.param({"height_pooling": "mean", "num_lstm_layers": 3}, id="mean-three-layers"),
         pytest.param({"stem_stride": [2, 1], "stage_strides": [[1, 2], [2, 2], [2, 2]]}, id="fine"),
+        pytest.param(
+            {"stem_stride": [2, 1], "stage_strides": [[1, 1], [2, 1], [2, 1]]}, id="finest"
+        ),
+        pytest.param({"stem_stride": [2, 2], "stage_strides": [[1, 1], [2, 1], [2, 1]]}, id="two"),
     ],
 )
 def test_logits_do_not_depend_on_the_batch(changes):
@@ -76,6 +82,19 @@ def test_logits_do_not_depend_on_the_batch(changes):
             alone = model(pixel_values[row : row + 1, :, :, :width]).logits[0]
             difference = (batched[row, : len(alone)] - alone).abs().max()
             assert difference <= 1e-5, f"width {width}"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_lines_side_by_side_read_as_those_whose_feature_maps_are_wanted(dtype):
+    pixel_values, pixel_mask = padded_batch([64, 37, 50, 9])
+    model = tiny().to(dtype)
+    with torch.no_grad():
+        strip = model.model(pixel_values.to(dtype), pixel_mask)
+        batch = model.model(pixel_values.to(dtype), pixel_mask, output_hidden_states=True)
+    assert torch.equal(strip.frame_mask, batch.frame_mask)
+    tolerance = 1e-5 if dtype == torch.float32 else 2e-2
+    assert torch.allclose(strip.features, batch.features, atol=tolerance, rtol=tolerance)
+    assert strip.last_hidden_state.shape == batch.last_hidden_state.shape
 
 
 def test_without_its_mask_padding_would_change_the_logits():

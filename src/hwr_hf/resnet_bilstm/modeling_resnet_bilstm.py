@@ -26,6 +26,7 @@ from transformers.utils import ModelOutput
 from .configuration_resnet_bilstm import ResNetBiLstmConfig
 from .ctc_resnet_bilstm import IGNORED_LABEL, min_ctc_frames
 from .hub_files_resnet_bilstm import HubFolderMixin
+from .strips_resnet_bilstm import side_by_side
 
 # Finite, so that a padded frame's certainty survives float16 and never turns a sum into NaN.
 CERTAINLY_NOT = -1e4
@@ -114,20 +115,20 @@ def rectified(
         feature_maps.view(torch.int16).clamp_min_(0)
     else:
         feature_maps.relu_()
-    if mask is not None:
-        start = first_padded_column(mask)
-        feature_maps[..., start:] *= mask[:, None, None, start:].to(feature_maps.dtype)
+    if mask is not None and len(mask) == 1 and runs_on_cpu_at_once(mask):
+        feature_maps.index_fill_(-1, (~mask[0]).nonzero().flatten(), 0)  # columns, mostly few
+    elif mask is not None:
+        feature_maps *= mask[:, None, None, :].to(feature_maps.dtype)
     return feature_maps
 
 
-def first_padded_column(mask: torch.Tensor) -> int:
-    """Number of columns that no line of the batch has padded; 0 where asking would cost more.
+def runs_on_cpu_at_once(tensor: torch.Tensor) -> bool:
+    """Whether what is computed of a tensor may depend on its values.
 
     A GPU would have to finish its work first, and an exported graph takes lines of any width.
     """
-    if mask.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing():
-        return 0
-    return int(mask.sum(dim=1).min())
+    is_exported = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    return tensor.device.type == "cpu" and not is_exported
 
 
 def highest_of_rows(feature_maps: torch.Tensor) -> torch.Tensor:
@@ -188,9 +189,12 @@ class ResNetBackbone(nn.Module):
             in_channels = channels
 
     def forward(
-        self, pixel_values: torch.Tensor, mask: torch.Tensor | None
+        self, pixel_values: torch.Tensor, mask: torch.Tensor | None, keep_all: bool = True
     ) -> tuple[list[torch.Tensor], torch.Tensor | None]:
-        """Feature maps after the stem and after every stage, and the last one's column mask."""
+        """Feature maps after the stem and after every stage, and the last one's column mask.
+
+        With `keep_all=False` the last ones alone: the others' memory is free again before the end.
+        """
         feature_maps = self.conv1(zero_padding(pixel_values, mask), self.bn1)
         mask = shrink_mask(mask, self.stem_column_stride)
         feature_maps = rectified(feature_maps, mask)
@@ -202,6 +206,8 @@ class ResNetBackbone(nn.Module):
             for block in self.get_submodule(name):
                 feature_maps = block(feature_maps, mask)
                 mask = shrink_mask(mask, block.column_stride)
+            if not keep_all:
+                all_feature_maps.clear()
             all_feature_maps.append(feature_maps)
         return all_feature_maps, mask
 
@@ -329,9 +335,16 @@ class ResNetBiLstmModel(ResNetBiLstmPreTrainedModel):
             ValueError: `pixel_values` or `pixel_mask` has the wrong shape.
         """
         check_inputs(pixel_values, pixel_mask, self.config.num_channels)
-        mask = None if pixel_mask is None else pixel_mask.bool()
-        all_feature_maps, mask = self.backbone(pixel_values, mask)
-        features, frame_mask = self.pool_height(all_feature_maps[-1], mask)
+        output_hidden_states = _default(output_hidden_states, self.config.output_hidden_states)
+        if not output_hidden_states and self._reads_strips(pixel_mask):
+            strip = side_by_side(pixel_values, pixel_mask, self.config.column_stride)
+            (feature_maps,), _ = self.backbone(strip.pixel_values, strip.mask, keep_all=False)
+            features = strip.apart(self.pool_height(feature_maps, None)[0])
+            frame_mask = strip.frame_mask
+        else:
+            mask = None if pixel_mask is None else pixel_mask.bool()
+            all_feature_maps, mask = self.backbone(pixel_values, mask, output_hidden_states)
+            features, frame_mask = self.pool_height(all_feature_maps[-1], mask)
         hidden_state = features  # (batch, frames, channels)
         reversal = reversal_of(frame_mask)
         for layer in self.bilstm:
@@ -340,10 +353,20 @@ class ResNetBiLstmModel(ResNetBiLstmPreTrainedModel):
             )  # (batch, frames, 2 * hidden)
         hidden_state = self.dropout(hidden_state)
         hidden_states = None
-        if _default(output_hidden_states, self.config.output_hidden_states):
+        if output_hidden_states:
             hidden_states = (*all_feature_maps, hidden_state)
         outputs = ResNetBiLstmModelOutput(hidden_state, features, frame_mask, hidden_states)
         return outputs if _default(return_dict, self.config.return_dict) else outputs.to_tuple()
+
+    def _reads_strips(self, pixel_mask: torch.Tensor | None) -> bool:
+        """Whether lines are convolved side by side: on a CPU, where each shape costs memory."""
+        return (
+            pixel_mask is not None
+            and len(pixel_mask) > 1
+            and self.config.num_steps is None
+            and not torch.is_grad_enabled()
+            and runs_on_cpu_at_once(pixel_mask)
+        )
 
     def pool_height(
         self, feature_maps: torch.Tensor, mask: torch.Tensor | None
