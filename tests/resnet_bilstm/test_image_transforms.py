@@ -68,11 +68,11 @@ def page(
 # to_grey
 
 
-def with_transparent_paper(mode: str) -> Image.Image:
-    """Black writing on transparent black, which only alpha tells apart."""
+def with_transparent_paper(mode: str, ink: int = 0) -> Image.Image:
+    """Writing on transparent paper of its own colour, which only alpha tells apart."""
     alpha = Image.fromarray(255 - GREY)
-    black = Image.new("L", alpha.size, 0)
-    channels = [black, alpha] if mode == "LA" else [black, black, black, alpha]
+    grey = Image.new("L", alpha.size, ink)
+    channels = [grey, alpha] if mode == "LA" else [grey, grey, grey, alpha]
     return Image.merge(mode, channels)
 
 
@@ -88,6 +88,8 @@ RGB = np.stack([GREY] * 3, axis=-1)
         pytest.param(SMALL_LINE.convert("LA"), id="pil-LA"),
         pytest.param(with_transparent_paper("RGBA"), id="pil-RGBA-transparent"),
         pytest.param(with_transparent_paper("LA"), id="pil-LA-transparent"),
+        pytest.param(with_transparent_paper("RGBA", ink=255), id="pil-RGBA-transparent-white-ink"),
+        pytest.param(with_transparent_paper("LA", ink=255), id="pil-LA-transparent-white-ink"),
         pytest.param(SMALL_LINE.convert("RGB").convert("CMYK"), id="pil-CMYK"),
         pytest.param(SMALL_LINE.convert("P"), id="pil-palette"),
         pytest.param(Image.fromarray(GREY.astype(np.uint16) * 257), id="pil-I;16"),
@@ -114,6 +116,13 @@ def test_to_grey_of_every_kind_is_the_same_image(image):
     grey = to_grey(image)
     assert grey.dtype == np.uint8 and grey.shape == GREY.shape
     assert np.abs(grey.astype(int) - GREY).max() <= 1
+
+
+def test_blank_paper_with_transparent_corners_stays_blank():
+    alpha = np.full((40, 200), 255, dtype=np.uint8)
+    alpha[:5, :5] = alpha[-5:, -5:] = 0
+    paper = Image.merge("LA", [Image.new("L", (200, 40), 250), Image.fromarray(alpha)])
+    assert to_grey(paper).min() >= 250
 
 
 @pytest.mark.parametrize("image", [SMALL_LINE.convert("1"), np.array(SMALL_LINE.convert("1"))])

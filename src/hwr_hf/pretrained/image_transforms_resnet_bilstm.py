@@ -67,10 +67,10 @@ def to_grey(image, correct_tones: bool = True) -> np.ndarray:
 
     Args:
         image: A path; a PIL image of any mode (its EXIF rotation is applied, transparency becomes
-            white paper); or an array or tensor of shape `(height, width)`,
-            `(height, width, channels)` or `(channels, height, width)` with 1 to 4 channels (L, LA,
-            RGB, RGBA): boolean, floating-point in `[0, 1]` or `[0, 255]`, or integer in `[0, 255]`
-            or, with 16 bits, `[0, 65535]`.
+            white paper, or black paper behind white ink); or an array or tensor of shape
+            `(height, width)`, `(height, width, channels)` or `(channels, height, width)` with 1 to
+            4 channels (L, LA, RGB, RGBA): boolean, floating-point in `[0, 1]` or `[0, 255]`, or
+            integer in `[0, 255]` or, with 16 bits, `[0, 65535]`.
         correct_tones: Turn light writing on dark paper into dark on light, and the paper of a photo
             in uneven or dim light into white.
 
@@ -120,10 +120,20 @@ def _pil_to_grey(image: Image.Image) -> np.ndarray:
     if image.mode.startswith("I") or image.mode == "F":
         return _array_to_grey(np.asarray(image))
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(paper, image)
+        return _transparent_to_grey(image.convert("RGBA"))
     return np.array(image.convert("L"))
+
+
+def _transparent_to_grey(image: Image.Image) -> np.ndarray:
+    """An RGBA image on white paper, or on black where it is light ink that white would hide."""
+
+    def on(paper: str) -> np.ndarray:
+        background = Image.new("RGBA", image.size, paper)
+        return np.array(Image.alpha_composite(background, image).convert("L"))
+
+    grey = on("white")
+    is_mostly_transparent = np.mean(np.asarray(image.getchannel("A")) < 128) > 0.5
+    return on("black") if is_mostly_transparent and np.ptp(grey) < MIN_CONTRAST else grey
 
 
 def _array_to_grey(image) -> np.ndarray:
