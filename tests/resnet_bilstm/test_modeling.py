@@ -97,6 +97,16 @@ def test_lines_side_by_side_read_as_those_whose_feature_maps_are_wanted(dtype):
     assert strip.last_hidden_state.shape == batch.last_hidden_state.shape
 
 
+def test_batch_norm_statistics_do_not_depend_on_whether_gradients_are_wanted():
+    statistics = []
+    for wanted in (True, False):
+        model = tiny().train()
+        with torch.set_grad_enabled(wanted):
+            model(*padded_batch([64, 37]))
+        statistics.append(model.model.backbone.bn1.running_var)
+    assert torch.allclose(*statistics)
+
+
 def test_without_its_mask_padding_would_change_the_logits():
     pixel_values, pixel_mask = padded_batch([64, 37])
     model = tiny()

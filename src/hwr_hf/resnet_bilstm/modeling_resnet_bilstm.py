@@ -359,9 +359,13 @@ class ResNetBiLstmModel(ResNetBiLstmPreTrainedModel):
         return outputs if _default(return_dict, self.config.return_dict) else outputs.to_tuple()
 
     def _reads_strips(self, pixel_mask: torch.Tensor | None) -> bool:
-        """Whether lines are convolved side by side: on a CPU, where each shape costs memory."""
+        """Whether lines are convolved side by side: on a CPU, where each shape costs memory.
+
+        In training the gaps would count in the batch-norm statistics.
+        """
         return (
-            pixel_mask is not None
+            not self.training
+            and pixel_mask is not None
             and len(pixel_mask) > 1
             and self.config.num_steps is None
             and not torch.is_grad_enabled()
