@@ -158,12 +158,16 @@ def test_a_finished_training_started_again_stays_as_it_is(make_iam, train, tmp_p
         ["--config_overrides", json.dumps(TINY | {"lstm_hidden_size": 8})],
     ],
 )
-def test_a_folder_of_another_training_is_refused(make_iam, train, tmp_path, capsys, other):
+def test_a_folder_of_another_training_is_refused(
+    make_iam, train, tmp_path, capsys, monkeypatch, other
+):
     iam = make_iam()
     train(iam, steps=2)
     weights = (tmp_path / "run" / "model.safetensors").read_bytes()
     capsys.readouterr()
-    assert train(iam, *other, steps=4) == 2
+    with monkeypatch.context() as patched:
+        patched.setattr("hwr_hf.training.load_sources", None)  # said before any image is read
+        assert train(iam, *other, steps=4) == 2
     said = capsys.readouterr().err
     assert f"{other[0][2:]} " in said and "--restart" in said
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == weights

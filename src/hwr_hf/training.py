@@ -366,6 +366,10 @@ def train(
     Returns:
         The trainer, holding the best model.
     """
+    checkpoint = None if args.restart else last_complete_checkpoint(args.output_dir)
+    if checkpoint is not None:
+        check_recipe(checkpoint, training_recipe(Data=data, Model=model))
+        logger.warning("Going on from %s (--restart begins anew).", checkpoint)
     set_seed(args.seed)
     trainer = make_trainer(data, model, args)
     if args.restart:
@@ -374,10 +378,6 @@ def train(
                 shutil.rmtree(folder)
             Path(args.output_dir, TRAINER_STATE).unlink(missing_ok=True)
         trainer.accelerator.wait_for_everyone()
-    checkpoint = last_complete_checkpoint(args.output_dir)
-    if checkpoint is not None:
-        check_recipe(checkpoint, trainer.recipe)
-        logger.warning("Going on from %s (--restart begins anew).", checkpoint)
     if args.freeze_batch_norm:
         trainer.add_callback(BatchNormEstimation(trainer))
     if checkpoint is not None and is_finished(checkpoint, args.max_steps):
