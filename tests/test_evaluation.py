@@ -3,8 +3,10 @@ import hashlib
 import io
 import json
 import re
+import shutil
 
 import pytest
+import torch
 from datasets import Dataset, Features, Value
 from datasets import Image as ImageFeature
 from drawing import draw_text_line
@@ -19,6 +21,7 @@ from hwr_hf.evaluation import (
     write_report,
     write_worst_lines,
 )
+from hwr_hf.resnet_bilstm import ResNetBiLstmForCTC
 
 TEXTS = ["a house", "the cat sat on the mat", "it", "Once & more", "seven <b> ducks"]
 ABOUT = {"dataset": "drawn lines", "unit": "lines", "split": "own", "text": "natural"}
@@ -112,6 +115,15 @@ def test_broken_images_are_named_and_counted_in_no_rate(tiny_model_dir, result):
 def test_all_images_broken_is_an_error(tiny_model_dir):
     with pytest.raises(ValueError, match="None of the 1 images can be read"):
         evaluate_model(tiny_model_dir, dataset_of([b"no image"], ["x"]), progress=False)
+
+
+def test_damaged_weights_are_told_and_do_not_read_as_nothing(tiny_model_dir, lines, tmp_path):
+    model = ResNetBiLstmForCTC.from_pretrained(tiny_model_dir)
+    torch.nn.init.constant_(model.ctc_head.bias, torch.nan)
+    damaged = shutil.copytree(tiny_model_dir, tmp_path / "damaged")
+    model.save_pretrained(damaged)
+    with pytest.raises(ValueError, match="the model's weights are damaged"):
+        evaluate_model(damaged, lines, progress=False)
 
 
 def test_missing_column_is_named(tiny_model_dir, lines):

@@ -33,6 +33,7 @@ from rapidfuzz.distance import Levenshtein
 from .json_files import short_path, write_json
 from .metrics import EditCounts, bootstrap_interval, edit_counts
 from .resnet_bilstm.beam_resnet_bilstm import load_beam_decoder
+from .resnet_bilstm.ctc_resnet_bilstm import check_finite
 from .resnet_bilstm.image_transforms_resnet_bilstm import UNREADABLE_IMAGE, has_ink, to_grey
 from .resnet_bilstm.views_resnet_bilstm import read_views
 from .weights_files import weights_sha256
@@ -146,7 +147,8 @@ def evaluate_model(
 
     Raises:
         ValueError: A column is missing, an option is not the image processor's or the decoder's,
-            there is no n-gram to search with, no line or no readable image.
+            there is no n-gram to search with, no line or no readable image, or the model's weights
+            are damaged.
     """
     import torch
 
@@ -467,6 +469,7 @@ def line_logits(
                         model, inputs["pixel_values"], inputs["pixel_mask"], num_views
                     )  # (batch, frames, vocab_size)
                 logits = logits.float().cpu()
+                check_finite(logits)
                 for row, ink, one in zip(readable, has_ink, logits, strict=True):
                     yield row, one if ink else None
             bar.update(len(batch))

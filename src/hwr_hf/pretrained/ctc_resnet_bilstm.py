@@ -48,6 +48,20 @@ def greedy_decode(logits: np.ndarray | torch.Tensor, blank_id: int = 0) -> list[
     return ctc_collapse(_line(logits).argmax(dim=-1).tolist(), blank_id)
 
 
+def check_finite(logits: torch.Tensor) -> None:
+    """Raises ValueError for scores that are no numbers: decoded they would be no text, certainly.
+
+    Args:
+        logits: Of any shape.
+    """
+    if not logits.isfinite().all():
+        raise ValueError(
+            "The logits are NaN or infinite: the model's weights are damaged, its training "
+            f"diverged, or its numbers are too large for {logits.dtype}. Get the model again, "
+            "train it with a lower learning rate, or load it with dtype=torch.float32."
+        )
+
+
 def ctc_log_probability(
     logits: np.ndarray | torch.Tensor, labels: Sequence[int], blank_id: int = 0
 ) -> float:

@@ -28,6 +28,7 @@ from transformers.pipelines.pt_utils import PipelineDataset, PipelineIterator
 
 from .beam_resnet_bilstm import BeamSearchDecoder, check_settings, load_beam_decoder
 from .ctc_resnet_bilstm import (
+    check_finite,
     ctc_align,
     ctc_log_probability,
     ctc_segment_log_posteriors,
@@ -265,7 +266,7 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
             reading = {"generated_text": "", "score": 1.0}
             fused = {"fused_score": 0.0} if decoder == "beam" else {}
             return [reading | fused | ({"words": []} if return_words else {})]
-        _check_finite(line["logits"])
+        check_finite(line["logits"])
         if decoder == "beam":
             hypotheses = beam_search.decode(line["logits"], num_return_sequences)
             readings = [(h.labels, {"fused_score": h.fused_score}) for h in hypotheses]
@@ -514,15 +515,6 @@ def _check_batch_size(batch_size: int | None) -> None:
         return
     if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
         raise ValueError(f"batch_size={batch_size!r} is not allowed: use an integer of at least 1.")
-
-
-def _check_finite(logits: torch.Tensor) -> None:
-    if not logits.isfinite().all():  # NaN would read as "", and as certain
-        raise ValueError(
-            "The logits are NaN or infinite: the model's weights are damaged, its training "
-            f"diverged, or its numbers are too large for {logits.dtype}. Get the model again, "
-            "train it with a lower learning rate, or load it with dtype=torch.float32."
-        )
 
 
 def _import_bert_corrector():
