@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from drawing import draw_text_line
 from hub_server import Fault
+from locked_folder import lock
 from ngram_miniature import save_ngram
 
 from hwr_hf import correction
@@ -210,7 +211,7 @@ def test_image_the_pipeline_refuses_costs_only_itself(folder, read, monkeypatch)
 def test_nothing_matched_is_a_usage_error(folder, read):
     code, out, err = read("scans/*.gif")
     assert (code, out) == (2, "")
-    assert "No image in scans/*.gif. Give image files, folders" in err
+    assert "No image. scans/*.gif: no such file, and no image in it or matching it. Give" in err
 
 
 @pytest.mark.parametrize(
@@ -234,7 +235,16 @@ def test_find_images(folder, path, files):
 
 def test_find_images_names_each_file_once_and_what_matches_nothing(folder):
     found = find_images(["scans/one.png", "scans/*.png", "nowhere", "scans/sub/*.tif"])
-    assert found == (["scans/one.png"], ["nowhere", "scans/sub/*.tif"])
+    nothing = "no such file, and no image in it or matching it"
+    assert found == (["scans/one.png"], [("nowhere", nothing), ("scans/sub/*.tif", nothing)])
+
+
+def test_a_folder_that_cannot_be_listed_is_told_and_the_others_are_read(folder, read, monkeypatch):
+    lock(folder / "scans" / "sub", monkeypatch)
+    code, out, err = read("scans")
+    assert code == 1
+    assert [line.split("\t")[0] for line in out.splitlines()] == ["scans/one.png", "scans/two.jpg"]
+    assert "cannot read scans/sub: Permission denied" in err
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from huggingface_hub.errors import StrictDataclassError
@@ -144,26 +144,32 @@ def _complain(reason: object) -> int:
     return USAGE
 
 
-def find_images(paths: Sequence[str]) -> tuple[list[str], list[str]]:
+def find_images(paths: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
     """Image files that files, folders (with sub-folders) and glob patterns name.
 
     Returns:
-        The files in the order of `paths`, each once, a folder's sorted; and the paths that name
-        nothing. A file given by its name is taken whatever its suffix.
+        The files in the order of `paths`, each once, a folder's sorted; and paths with why there
+        is nothing of them: they name nothing, or are folders that cannot be listed. A file given by
+        its name is taken whatever its suffix.
     """
     files: dict[str, None] = {}
-    unmatched = []
+    failures = []
+
+    def fail(error: OSError) -> None:
+        failures.append((error.filename, error.strerror))
+
     for path in paths:
-        found = list(_images_of(path))
+        number_before = len(failures)
+        found = list(_images_of(path, fail))
         files.update(dict.fromkeys(found))
-        if not found:
-            unmatched.append(path)
-    return list(files), unmatched
+        if not found and len(failures) == number_before:
+            failures.append((path, "no such file, and no image in it or matching it"))
+    return list(files), failures
 
 
-def _images_of(path: str) -> Iterator[str]:
+def _images_of(path: str, on_unlistable: Callable[[OSError], None]) -> Iterator[str]:
     if os.path.isdir(path):
-        yield from images_in(path)
+        yield from images_in(path, on_unlistable)
     elif os.path.exists(path):
         yield path
     else:
@@ -173,11 +179,12 @@ def _images_of(path: str) -> Iterator[str]:
 
 
 def _read(arguments: argparse.Namespace) -> int:
-    files, unmatched = find_images(arguments.paths)
+    files, without_images = find_images(arguments.paths)
     if not files:
+        reasons = "; ".join(f"{path}: {reason}" for path, reason in without_images)
         raise ValueError(
-            f"No image in {', '.join(arguments.paths)}. Give image files, folders that hold "
-            f"some ({' '.join(IMAGE_SUFFIXES)}) or a pattern such as 'scans/*.png'."
+            f"No image. {reasons}. Give image files, folders that hold some "
+            f"({' '.join(IMAGE_SUFFIXES)}) or a pattern such as 'scans/*.png'."
         )
     # Of one image the text alone; a folder's lines have names, however many there are.
     with_name = len(files) > 1 or files != arguments.paths
@@ -189,8 +196,8 @@ def _read(arguments: argparse.Namespace) -> int:
         reason = " ".join(str(reason).split()) or type(reason).__name__
         print(f"hwr-hf: cannot read {file}: {reason}", file=sys.stderr)
 
-    for path in unmatched:
-        fail(path, "no such file, and no image in it or matching it")
+    for path, reason in without_images:
+        fail(path, reason)
     reader = _load_pipeline(arguments)
 
     from tqdm import tqdm

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
@@ -15,11 +15,41 @@ def is_image_name(name: str) -> bool:
     return base.lower().endswith(IMAGE_SUFFIXES) and not base.startswith(".")
 
 
-def images_in(folder: str | os.PathLike) -> Iterator[str]:
-    """Paths of the images in a folder and its sub-folders, in an order that is always the same."""
-    for directory, subdirectories, names in os.walk(folder):
-        subdirectories.sort()
+def raise_error(error: OSError) -> None:
+    """Lets nothing be passed over."""
+    raise error
+
+
+def images_in(
+    folder: str | os.PathLike, on_unlistable: Callable[[OSError], None] = raise_error
+) -> Iterator[str]:
+    """Paths of the images in a folder and its sub-folders, in an order that is always the same.
+
+    Links to folders are followed, but not those to a folder that they are in.
+
+    Args:
+        folder: Where to look.
+        on_unlistable: Called with the error of a folder that cannot be listed, its `filename`.
+
+    Raises:
+        OSError: A folder cannot be listed, unless `on_unlistable` does something else.
+    """
+    for directory, subdirectories, names in os.walk(
+        folder, onerror=on_unlistable, followlinks=True
+    ):
+        subdirectories[:] = sorted(
+            name for name in subdirectories if not _leads_back(directory, name)
+        )
         yield from (os.path.join(directory, name) for name in sorted(names) if is_image_name(name))
+
+
+def _leads_back(directory: str, name: str) -> bool:
+    """Whether an entry of a folder is a link to it or to a folder around it."""
+    path = os.path.join(directory, name)
+    if not os.path.islink(path):
+        return False
+    around = os.path.join(os.path.realpath(path), "")
+    return os.path.join(os.path.realpath(directory), "").startswith(around)
 
 
 def open_image(file: str | os.PathLike | bytes):

@@ -9,6 +9,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from drawing import draw_text_line
+from locked_folder import lock
 
 from hwr_hf.image_files import open_image
 from hwr_hf.transcription.sources import open_source
@@ -178,6 +179,17 @@ def test_hidden_files_are_no_images(tmp_path, pngs):
         file.add(tmp_path / "._a.png", "in/._a.png")
         file.add(tmp_path / "a.png", "in/a.png")
     assert [item.id for item in open_source(str(archive)).items()] == ["in/a.png"]
+
+
+def test_a_folder_that_cannot_be_listed_is_an_item_without_image(tmp_path, pngs, monkeypatch):
+    for number, png in enumerate(pngs[:2]):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "a.png").write_bytes(png)
+    lock(tmp_path / "0", monkeypatch)
+    locked, readable = sorted(open_source(str(tmp_path)).items(), key=lambda item: item.id)
+    assert (locked.id, locked.image) == ("0/", None)
+    assert "cannot be listed: Permission denied" in locked.missing
+    assert readable.id == "1/a.png"
 
 
 def test_a_name_that_is_not_utf_8_can_be_written(tmp_path, pngs):

@@ -110,8 +110,15 @@ def _check_not_given(
 
 
 def _folder_items(folder: Path) -> Iterator[Item]:
-    for path in images_in(folder):
-        yield Item(printable(Path(path).relative_to(folder).as_posix()), path)
+    def name(path: str) -> str:
+        return printable(Path(path).relative_to(folder).as_posix())
+
+    unlistable: list[OSError] = []
+    for path in images_in(folder, unlistable.append):
+        yield Item(name(path), path)
+    for error in unlistable:
+        reason = f"The folder cannot be listed: {error.strerror}."
+        yield Item(f"{name(error.filename)}/", None, f"{reason} Let it be read, or move it away.")
 
 
 def printable(name: str) -> str:
@@ -163,7 +170,7 @@ def _parquet_files(folder: Path, without: str | Path | None) -> list[Path]:
 
 def _check_no_images(folder: Path) -> None:
     """Raises ValueError for a folder of tables with images between them: which are meant?"""
-    image = next(_folder_items(folder), None)
+    image = next((item for item in _folder_items(folder) if item.image), None)
     if image is not None:
         raise ValueError(
             f"{folder} holds Parquet files and images ({image.id}). Give a folder that holds only "
