@@ -354,6 +354,20 @@ def test_evaluate_reads_pen_lines_kept_out_of_training(tiny_model_dir, tmp_path,
     assert "(1 lines" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("data", "option", "sources"),
+    [
+        (["--dataset", "x"], ["--unit", "words"], "--iam"),
+        (["--iam-ondb", "x"], ["--subset", "test"], "--iam or --dataset"),
+        (["--iam", "x"], ["--validation-share", "0.2"], "--dataset"),
+    ],
+)
+def test_evaluate_refuses_an_option_that_chooses_nothing(tmp_path, capsys, data, option, sources):
+    assert main(["evaluate", *data, *option, "--output", str(tmp_path / "report.json")]) == 2
+    message = f"{' '.join(option)} chooses something of {sources} alone. Leave it out."
+    assert message in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("option", ["--output", "--worst-lines"])
 def test_evaluate_reads_nothing_when_it_cannot_write(
     tiny_model_dir, tmp_path, capsys, monkeypatch, option

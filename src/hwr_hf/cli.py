@@ -34,6 +34,15 @@ from .resnet_bilstm.views_resnet_bilstm import MAX_VIEWS
 
 SUCCESS, SOME_FAILED, USAGE = 0, 1, 2
 MANY_FILES = 20  # from here on a progress bar is worth its line
+# Which part `evaluate` reads: option: (options of the data sets that have such parts, default)
+PART_OPTIONS = {
+    "unit": (["iam"], "lines"),
+    "split": (["iam"], "aachen"),
+    "text": (["iam"], "natural"),
+    "segmentation": (["iam"], "all"),
+    "subset": (["iam", "dataset"], "validation"),
+    "validation_share": (["dataset"], 0.1),
+}
 
 DESCRIPTION = """\
 Read English handwriting: an image of one text line or one word in, its text out.
@@ -411,8 +420,26 @@ def _license(name: str | None) -> dict[str, str] | None:
     return {"license": name}
 
 
+def _choose_part(arguments: argparse.Namespace) -> None:
+    """Puts defaults in place of what is not given of the part to read.
+
+    Raises:
+        ValueError: Something is given that chooses nothing of this data set.
+    """
+    for name, (sources, default) in PART_OPTIONS.items():
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, default)
+        elif all(getattr(arguments, source) is None for source in sources):
+            options = " or ".join(f"--{source}" for source in sources)
+            raise ValueError(
+                f"--{name.replace('_', '-')} {getattr(arguments, name)} chooses something of "
+                f"{options} alone. Leave it out."
+            )
+
+
 def _evaluation_data(arguments: argparse.Namespace):
     """The labelled images to read, and what a report says of them."""
+    _choose_part(arguments)
     if arguments.iam_ondb is not None:
         from .data.synthetic import load_plain_pen_lines
 
@@ -541,26 +568,23 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--validation-share",
         type=float,
-        default=0.1,
         metavar="SHARE",
         help="of the training lines of --dataset, where it has no validation split: as `train` "
-        "draws it (%(default)s)",
-    )
-    add("--unit", choices=["lines", "words"], default="lines", help="%(default)s by default")
-    add(
-        "--split",
-        choices=["aachen", "aachen_b", "large_writer_independent", "random_80_20"],
-        default="aachen",
-        help="protocol, %(default)s by default",
+        "draws it (0.1)",
     )
     add(
         "--subset",
         choices=["train", "validation", "test"],
-        default="validation",
-        help="part of the split, %(default)s by default",
+        help="part of --iam or --dataset (validation)",
     )
-    add("--text", choices=["natural", "tokens"], default="natural", help="it's, or IAM's it 's")
-    add("--segmentation", choices=["all", "ok"], default="all", help="ok: well cut ones only")
+    add("--unit", choices=["lines", "words"], help="of --iam (lines)")
+    add(
+        "--split",
+        choices=["aachen", "aachen_b", "large_writer_independent", "random_80_20"],
+        help="protocol of --iam (aachen)",
+    )
+    add("--text", choices=["natural", "tokens"], help="of --iam: it's (natural), or it 's")
+    add("--segmentation", choices=["all", "ok"], help="of --iam: ok are the well cut ones (all)")
     add("--lowercase", action="store_true", help="compare without regard to case")
     add("--deskew", choices=["none", "line", "moment"], help="instead of the model's own setting")
     add("--deskew-passes", type=int, choices=[0, 1, 2], help="instead of the model's own setting")

@@ -140,3 +140,18 @@ def test_help_teaches(capsys):
         main(["transcribe", "--help"])
     assert stop.value.code == 0
     assert "examples:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "option", [["--num-workers", "8"], ["--num-gpus-per-worker", "0.5"], ["--ray-address", "auto"]]
+)
+def test_an_option_of_workers_needs_their_engine(lines, tmp_path, capsys, option):
+    assert main(["transcribe", str(lines), "--output", str(tmp_path / "out"), *option]) == 2
+    assert f"{' '.join(option)} is for the workers of --engine ray" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_worker_has_no_negative_part_of_a_gpu(lines, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["transcribe", str(lines), "--output", "out", "--num-gpus-per-worker", "-1"])
+    assert "-1.0 is too small, use 0 or more" in capsys.readouterr().err

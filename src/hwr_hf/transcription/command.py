@@ -66,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ValueError, OSError: The call, the source or the output does not do; the message says how.
     """
     arguments = _parser().parse_args(argv)
+    _check_engine(arguments)
     settings = ReaderSettings(
         arguments.model,
         arguments.decoder,
@@ -101,6 +102,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         counts = _engine(arguments, settings)(source, parts, bar.update)
     _print_summary(counts, time.perf_counter() - start, arguments.output)
     return 1 if counts.failed else 0
+
+
+def _check_engine(arguments: argparse.Namespace) -> None:
+    """Raises ValueError for an option of workers where there are none."""
+    for name in ("num_workers", "num_gpus_per_worker", "ray_address"):
+        value = getattr(arguments, name)
+        if value and arguments.engine != "ray":
+            raise ValueError(
+                f"--{name.replace('_', '-')} {value} is for the workers of --engine ray. Add that, "
+                "or leave it out."
+            )
+
+
+def _share(text: str) -> float:
+    """A number from 0."""
+    number = float(text)
+    if not number >= 0:
+        raise argparse.ArgumentTypeError(f"{number} is too small, use 0 or more")
+    return number
 
 
 def _print_summary(counts: Counts, seconds: float, output: str) -> None:
@@ -179,7 +199,7 @@ def _parser() -> argparse.ArgumentParser:
     ray = parser.add_argument_group("with --engine ray")
     ray.add_argument("--num-workers", type=positive, help="models at work (as many as fit)")
     ray.add_argument(
-        "--num-gpus-per-worker", type=float, default=0, help="may be a fraction (%(default)s)"
+        "--num-gpus-per-worker", type=_share, default=0, help="may be a fraction (%(default)s)"
     )
     ray.add_argument(
         "--ray-address", help="of a running cluster, such as auto (a new one on this machine)"
