@@ -259,6 +259,10 @@ def test_texts_too_long_are_left_out_when_asked(make_iam, train, caplog):
         pytest.param(["--config_overrides", '{"vocab_size": 60}'], "vocab_size=60", id="vocab"),
         pytest.param(["--split", "random_80_20"], "no validation images", id="split"),
         pytest.param(["--consistency", "-1"], "use 0 for none", id="consistency"),
+        pytest.param(["--batch_columns", "0"], "use 1 or more", id="no-columns"),
+        pytest.param(
+            ["--per_device_train_batch_size", "4"], "Give --batch_columns", id="batch-size"
+        ),
         pytest.param(["--metric_for_best_model", "wer"], "lines_wer", id="metric"),
         pytest.param(["--deskew", "twist"], "'moment', 'line'", id="deskew"),
         pytest.param(["--on_too_long", "x"], "use 'error' or 'skip'", id="on-too-long"),

@@ -142,6 +142,13 @@ class RecognitionTrainingArguments(TrainingArguments):
     )
 
     def __post_init__(self):
+        if self.per_device_train_batch_size != TrainingArguments.per_device_train_batch_size:
+            raise ValueError(
+                f"--per_device_train_batch_size {self.per_device_train_batch_size} says nothing of "
+                "lines, some of which are wide. Give --batch_columns instead."
+            )
+        if self.batch_columns < 1:
+            raise ValueError(f"--batch_columns {self.batch_columns} is too small: use 1 or more.")
         super().__post_init__()
         if self.consistency < 0:
             raise ValueError(
