@@ -192,8 +192,9 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
             read_batch = partial(self.forward, **forward_params)
             # A CPU's threads read a batch each: they never wait for each other within one.
             num_threads = torch.get_num_threads() if self.device.type == "cpu" else 1
-            # Half as large numbers leave room for twice as many columns, which an LSTM likes.
-            columns = COLUMNS_PER_LINE * torch.float32.itemsize // self.model.dtype.itemsize
+            # An LSTM likes many lines at once, for which half as large numbers leave room.
+            is_half = self.model.dtype.itemsize < torch.float32.itemsize
+            columns = COLUMNS_PER_LINE * 3 // 2 if is_half else COLUMNS_PER_LINE
             outputs = read_in_batches(lines, read_batch, batch_size, num_threads, columns)
         else:
             # No image is asked for before its batch: of a stream there may be no other for a while.
