@@ -97,6 +97,15 @@ def test_lines_side_by_side_read_as_those_whose_feature_maps_are_wanted(dtype):
     assert strip.last_hidden_state.shape == batch.last_hidden_state.shape
 
 
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int32, torch.float32])
+def test_a_mask_may_have_any_type(dtype):
+    pixel_values, pixel_mask = padded_batch([64, 37])
+    model = tiny()
+    with torch.no_grad():
+        expected = model(pixel_values, pixel_mask).logits
+        assert torch.equal(model(pixel_values, pixel_mask.to(dtype)).logits, expected)
+
+
 def test_batch_norm_statistics_do_not_depend_on_whether_gradients_are_wanted():
     statistics = []
     for wanted in (True, False):

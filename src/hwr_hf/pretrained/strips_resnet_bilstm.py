@@ -45,7 +45,7 @@ def side_by_side(pixel_values: torch.Tensor, pixel_mask: torch.Tensor, column_st
 
     Args:
         pixel_values: `(batch, channels, height, width)`.
-        pixel_mask: `(batch, width)`, 1 on the line's own columns, which come first.
+        pixel_mask: `(batch, width)`, True on the line's own columns, which come first.
         column_stride: Columns per frame. Every line starts at a whole frame.
     """
     widths = pixel_mask.sum(dim=1)

@@ -336,13 +336,13 @@ class ResNetBiLstmModel(ResNetBiLstmPreTrainedModel):
         """
         check_inputs(pixel_values, pixel_mask, self.config.num_channels)
         output_hidden_states = _default(output_hidden_states, self.config.output_hidden_states)
-        if not output_hidden_states and self._reads_strips(pixel_mask):
-            strip = side_by_side(pixel_values, pixel_mask, self.config.column_stride)
+        mask = None if pixel_mask is None else pixel_mask.bool()
+        if not output_hidden_states and self._reads_strips(mask):
+            strip = side_by_side(pixel_values, mask, self.config.column_stride)
             (feature_maps,), _ = self.backbone(strip.pixel_values, strip.mask, keep_all=False)
             features = strip.apart(self.pool_height(feature_maps, None)[0])
             frame_mask = strip.frame_mask
         else:
-            mask = None if pixel_mask is None else pixel_mask.bool()
             all_feature_maps, mask = self.backbone(pixel_values, mask, output_hidden_states)
             features, frame_mask = self.pool_height(all_feature_maps[-1], mask)
         hidden_state = features  # (batch, frames, channels)
@@ -358,18 +358,18 @@ class ResNetBiLstmModel(ResNetBiLstmPreTrainedModel):
         outputs = ResNetBiLstmModelOutput(hidden_state, features, frame_mask, hidden_states)
         return outputs if _default(return_dict, self.config.return_dict) else outputs.to_tuple()
 
-    def _reads_strips(self, pixel_mask: torch.Tensor | None) -> bool:
+    def _reads_strips(self, mask: torch.Tensor | None) -> bool:
         """Whether lines are convolved side by side: on a CPU, where each shape costs memory.
 
         In training the gaps would count in the batch-norm statistics.
         """
         return (
             not self.training
-            and pixel_mask is not None
-            and len(pixel_mask) > 1
+            and mask is not None
+            and len(mask) > 1
             and self.config.num_steps is None
             and not torch.is_grad_enabled()
-            and runs_on_cpu_at_once(pixel_mask)
+            and runs_on_cpu_at_once(mask)
         )
 
     def pool_height(
