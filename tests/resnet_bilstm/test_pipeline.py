@@ -11,10 +11,12 @@ from transformers.pipelines.pt_utils import KeyDataset
 
 import hwr_hf
 from hwr_hf.careful_reading import read_each
+from hwr_hf.resnet_bilstm import ResNetBiLstmConfig, ResNetBiLstmForCTC
 from hwr_hf.resnet_bilstm.ctc_resnet_bilstm import ctc_log_probability
 from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import CharacterNgram
 from hwr_hf.resnet_bilstm.pipeline_resnet_bilstm import (
     box_in_original,
+    columns_per_line,
     word_boxes,
     word_segments,
 )
@@ -66,22 +68,18 @@ def test_a_list_reads_as_its_images_do(reader, images, readings, batch_size):
     assert_same(reader(images, batch_size=batch_size), readings)
 
 
-@pytest.mark.parametrize(("dtype", "expected"), [("float32", 2), ("bfloat16", 3)])
-def test_half_as_large_numbers_make_room_for_half_as_many_lines_again(
-    tiny_model_dir, monkeypatch, dtype, expected
-):
-    reader = pipeline("image-to-text", model=str(tiny_model_dir), device="cpu", dtype=dtype)
-    sizes, forward = [], reader.model.forward
-
-    def counted(pixel_values, *args, **kwargs):
-        sizes.append(len(pixel_values))
-        return forward(pixel_values, *args, **kwargs)
-
-    monkeypatch.setattr(reader.model, "forward", counted)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    wide = draw_text_line("a line that is wide enough for only two")
-    reader([wide] * 4, batch_size=4)
-    assert max(sizes) == expected
+@pytest.mark.parametrize(
+    ("device", "dtype", "expected"),
+    [
+        pytest.param("cpu", torch.float32, 672, id="cpu"),
+        pytest.param("cpu", torch.bfloat16, 672, id="cpu-half"),
+        pytest.param("meta", torch.float32, 448, id="gpu"),
+        pytest.param("meta", torch.bfloat16, 2 * 448, id="gpu-half"),
+    ],
+)
+def test_a_batch_has_as_many_columns_as_there_is_room_for(device, dtype, expected):
+    model = ResNetBiLstmForCTC(ResNetBiLstmConfig()).to(device, dtype)  # meta: no CPU, as a GPU
+    assert columns_per_line(model) == expected
 
 
 @pytest.mark.parametrize("batch_size", [1, 8])

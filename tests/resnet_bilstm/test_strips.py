@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hwr_hf.resnet_bilstm.strips_resnet_bilstm import rounded_up, side_by_side
+from hwr_hf.resnet_bilstm.strips_resnet_bilstm import MAX_COLUMNS, rounded_up, strips_of
 
 
 def lines_of(widths, height=2):
@@ -15,31 +15,43 @@ def lines_of(widths, height=2):
 
 
 def test_lines_stand_side_by_side_with_a_frame_between_them_and_no_padding():
-    strip = side_by_side(*lines_of([5, 8, 1]), column_stride=4)
+    (strip,) = strips_of(*lines_of([5, 8, 1]), column_stride=4)
     columns = [1] * 5 + [0] * 7 + [2] * 8 + [0] * 4 + [3] + [0] * 7  # 2, 2 and 1 frames, gaps of 1
     assert strip.pixel_values[0, 0].tolist() == [columns] * 2
     assert strip.mask[0].tolist() == [column > 0 for column in columns]
 
 
 def test_features_under_the_strip_go_back_to_their_lines():
-    strip = side_by_side(*lines_of([5, 8, 1]), column_stride=4)
+    (strip,) = strips_of(*lines_of([5, 8, 1]), column_stride=4)
     features = torch.arange(8.0).reshape(1, 8, 1)  # frame 2, 5 and 7 are gaps
     assert strip.apart(features)[..., 0].tolist() == [[0, 1], [3, 4], [6, 7]]
-    assert strip.frame_mask.tolist() == [[True, True], [True, True], [True, False]]
 
 
 @pytest.mark.parametrize(("column_stride", "gap"), [(1, 3), (2, 4), (4, 4), (8, 8)])
 def test_no_gap_is_narrower_than_the_stem_sees(column_stride, gap):
-    strip = side_by_side(*lines_of([8, 8]), column_stride)
+    (strip,) = strips_of(*lines_of([8, 8]), column_stride)
     assert strip.pixel_values[0, 0, 0, : 16 + gap].tolist() == [1] * 8 + [0] * gap + [2] * 8
 
 
 def test_a_line_without_columns_of_its_own_is_all_padding():
     pixel_values, pixel_mask = lines_of([4, 4])
     pixel_mask[0] = 0
-    strip = side_by_side(pixel_values, pixel_mask, column_stride=4)
-    assert strip.frame_mask.tolist() == [[False], [True]]
-    assert strip.pixel_values.max() == 2
+    (strip,) = strips_of(pixel_values, pixel_mask, column_stride=4)
+    columns = [0] * 4 + [2] * 4 + [0] * 4
+    assert strip.pixel_values[0, 0, 0].tolist() == columns
+    assert strip.frames.tolist() == [[0], [1]]  # a gap, and the line
+
+
+def test_a_strip_has_as_many_lines_as_fit_and_at_least_one():
+    third = MAX_COLUMNS // 3  # with the gaps two fit and three do not
+    widths = [third, third, third, MAX_COLUMNS + 8, 20, 30]
+    strips = list(strips_of(*lines_of(widths), column_stride=4))
+    assert [strip.pixel_values.unique().tolist() for strip in strips] == [
+        [0, 1, 2], [0, 3], [0, 4], [0, 5, 6]
+    ]  # fmt: skip
+    apart = torch.cat([strip.apart(strip.pixel_values[:, 0, :1, ::4].mT) for strip in strips])
+    assert apart.shape == (6, MAX_COLUMNS // 4 + 2, 1)
+    assert (apart > 0).sum(dim=(1, 2)).tolist() == [-(-width // 4) for width in widths]
 
 
 def test_a_strip_has_one_of_few_widths():

@@ -26,7 +26,7 @@ from transformers.utils import ModelOutput
 from .configuration_resnet_bilstm import ResNetBiLstmConfig
 from .ctc_resnet_bilstm import IGNORED_LABEL, min_ctc_frames
 from .hub_files_resnet_bilstm import HubFolderMixin
-from .strips_resnet_bilstm import side_by_side
+from .strips_resnet_bilstm import strips_of
 
 # Finite, so that a padded frame's certainty survives float16 and never turns a sum into NaN.
 CERTAINLY_NOT = -1e4
@@ -338,10 +338,8 @@ class ResNetBiLstmModel(ResNetBiLstmPreTrainedModel):
         output_hidden_states = _default(output_hidden_states, self.config.output_hidden_states)
         mask = None if pixel_mask is None else pixel_mask.bool()
         if not output_hidden_states and self._reads_strips(mask):
-            strip = side_by_side(pixel_values, mask, self.config.column_stride)
-            (feature_maps,), _ = self.backbone(strip.pixel_values, strip.mask, keep_all=False)
-            features = strip.apart(self.pool_height(feature_maps, None)[0])
-            frame_mask = strip.frame_mask
+            features = self._features_of_strips(pixel_values, mask)
+            frame_mask = mask[:, :: self.config.column_stride]
         else:
             all_feature_maps, mask = self.backbone(pixel_values, mask, output_hidden_states)
             features, frame_mask = self.pool_height(all_feature_maps[-1], mask)
@@ -371,6 +369,14 @@ class ResNetBiLstmModel(ResNetBiLstmPreTrainedModel):
             and not torch.is_grad_enabled()
             and runs_on_cpu_at_once(mask)
         )
+
+    def _features_of_strips(self, pixel_values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """`(batch, frames, channels)` of lines that are convolved side by side."""
+        parts = []
+        for strip in strips_of(pixel_values, mask, self.config.column_stride):
+            (feature_maps,), _ = self.backbone(strip.pixel_values, strip.mask, keep_all=False)
+            parts.append(strip.apart(self.pool_height(feature_maps, None)[0]))
+        return torch.cat(parts)
 
     def pool_height(
         self, feature_maps: torch.Tensor, mask: torch.Tensor | None

@@ -192,9 +192,7 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
             read_batch = partial(self.forward, **forward_params)
             # A CPU's threads read a batch each: they never wait for each other within one.
             num_threads = torch.get_num_threads() if self.device.type == "cpu" else 1
-            # An LSTM likes many lines at once, for which half as large numbers leave room.
-            is_half = self.model.dtype.itemsize < torch.float32.itemsize
-            columns = COLUMNS_PER_LINE * 3 // 2 if is_half else COLUMNS_PER_LINE
+            columns = columns_per_line(self.model)
             outputs = read_in_batches(lines, read_batch, batch_size, num_threads, columns)
         else:
             # No image is asked for before its batch: of a stream there may be no other for a while.
@@ -516,6 +514,14 @@ def _check_batch_size(batch_size: int | None) -> None:
         return
     if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
         raise ValueError(f"batch_size={batch_size!r} is not allowed: use an integer of at least 1.")
+
+
+def columns_per_line(model) -> int:
+    """Columns that a line of a batch may have on average for what computes the network."""
+    if isinstance(model, torch.nn.Module) and model.device.type == "cpu":
+        return COLUMNS_PER_LINE * 3 // 2  # it convolves a few of the lines at a time
+    # Half as large numbers leave room for twice as many columns, which an LSTM likes.
+    return COLUMNS_PER_LINE * torch.float32.itemsize // model.dtype.itemsize
 
 
 def _import_bert_corrector():
