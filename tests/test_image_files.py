@@ -28,6 +28,12 @@ def test_a_link_to_a_folder_around_it_is_not_followed(scans):
     assert names_in(scans) == ["a/1.png", "b/2.png"]
 
 
+def test_links_from_two_folders_to_each_other_are_followed_once(scans):
+    (scans / "a" / "to-b").symlink_to(scans / "b")
+    (scans / "b" / "to-a").symlink_to(scans / "a")
+    assert names_in(scans) == ["a/1.png", "a/to-b/2.png", "b/2.png", "b/to-a/1.png"]
+
+
 def test_a_folder_that_cannot_be_listed_is_told_and_the_others_are_read(scans, monkeypatch):
     lock(scans / "a", monkeypatch)
     told = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
@@ -48,8 +49,9 @@ def _leads_back(directory: str, name: str) -> bool:
     path = os.path.join(directory, name)
     if not os.path.islink(path):
         return False
-    around = os.path.join(os.path.realpath(path), "")
-    return os.path.join(os.path.realpath(directory), "").startswith(around)
+    target = os.path.realpath(path)
+    way_here = [Path(directory), *Path(directory).parents]  # which may lead over other links
+    return any(Path(os.path.realpath(folder)).is_relative_to(target) for folder in way_here)
 
 
 def open_image(file: str | os.PathLike | bytes):
