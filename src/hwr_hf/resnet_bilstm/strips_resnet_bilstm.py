@@ -4,10 +4,11 @@ In: `pixel_values` `(batch, channels, height, width)` and `pixel_mask` `(batch, 
 Out: strips `(1, channels, height, columns)`, and from features under a strip's frames
 `(1, frames, features)` those of its lines, `(lines, frames, features)`.
 
-Convolving a line's padding takes as long as convolving its writing, and to every new shape of its
-input oneDNN writes code that stays in memory. A strip has a gap of few columns after each line, and
-its width is one of few. Where the gaps are set to zero before every convolution a line gives what
-it gives alone: its neighbours are out of reach, and a gap looks like the convolution's own padding.
+Convolving a line's padding takes as long as convolving its writing, and on a CPU a process holds
+more memory the more shapes of input it has convolved. A strip has a gap of few columns after each
+line, and its width is one of few. Where the gaps are set to zero before every convolution a line
+gives what it gives alone: its neighbours are out of reach, and a gap looks like the convolution's
+own padding.
 Feature maps take much memory and an LSTM little, which is faster the more lines it reads at once.
 """
 
