@@ -15,7 +15,7 @@ import torch
 
 from hwr_hf.benchmark.training_memory import Step, memory_table
 from hwr_hf.json_files import write_json
-from hwr_hf.training import PRESETS
+from hwr_hf.training_model import PRESETS
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(

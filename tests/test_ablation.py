@@ -93,12 +93,9 @@ def test_table_and_picture_show_every_variant(train, tmp_path):
 def test_every_variant_is_a_training_that_can_be_started():
     from transformers import HfArgumentParser
 
-    from hwr_hf.training import (
-        DataArguments,
-        ModelArguments,
-        RecognitionTrainingArguments,
-        make_model,
-    )
+    from hwr_hf.training import RecognitionTrainingArguments
+    from hwr_hf.training_data import DataArguments
+    from hwr_hf.training_model import ModelArguments, make_model
 
     parser = HfArgumentParser((DataArguments, ModelArguments, RecognitionTrainingArguments))
     for arguments in VARIANTS.values():

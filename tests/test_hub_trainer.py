@@ -10,7 +10,9 @@ from transformers import AutoModelForCTC
 
 from hwr_hf.cli import main
 from hwr_hf.hub_trainer import training_recipe
-from hwr_hf.training import DataArguments, ModelArguments, RecognitionTrainingArguments
+from hwr_hf.training import RecognitionTrainingArguments
+from hwr_hf.training_data import DataArguments
+from hwr_hf.training_model import ModelArguments
 
 REPO = "user/trained"
 TINY = {

@@ -1,3 +1,4 @@
+import io
 import json
 import shutil
 
@@ -5,11 +6,13 @@ import datasets
 import pytest
 import torch
 from iam_miniature import png_bytes
+from PIL import Image
 from transformers import AutoModelForCTC, AutoProcessor
 
 from hwr_hf.cli import main
 from hwr_hf.resnet_bilstm import ResNetBiLstmConfig
-from hwr_hf.training import checkpoints, fastest_memory_format, last_complete_checkpoint
+from hwr_hf.training_checkpoints import checkpoints, last_complete_checkpoint
+from hwr_hf.training_model import fastest_memory_format
 
 TINY = {
     "stem_channels": 8,
@@ -102,6 +105,17 @@ def test_frozen_batch_norm_is_not_estimated_again_when_training_goes_on(make_iam
     last_mean = "model.backbone.layer3.0.bn2.running_mean"
     assert torch.allclose(before[last_mean], after[last_mean], atol=1e-6)
     assert not torch.equal(before["ctc_head.weight"], after["ctc_head.weight"])
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_lines_are_as_high_as_asked(make_iam, train, tiny_model_dir, tmp_path, is_new):
+    model = [] if is_new else ["--model", str(tiny_model_dir)]
+    assert train(make_iam(), "--image_height", "16", *model) == 0
+    images = AutoProcessor.from_pretrained(tmp_path / "run").image_processor
+    pixel_values = images(Image.open(io.BytesIO(png_bytes("T"))), return_tensors="pt")[
+        "pixel_values"
+    ]
+    assert pixel_values.shape[2] == 16
 
 
 @pytest.mark.parametrize(
@@ -260,6 +274,7 @@ def test_texts_too_long_are_left_out_when_asked(make_iam, train, caplog):
         pytest.param(["--split", "random_80_20"], "no validation images", id="split"),
         pytest.param(["--consistency", "-1"], "use 0 for none", id="consistency"),
         pytest.param(["--batch_columns", "0"], "use 1 or more", id="no-columns"),
+        pytest.param(["--image_height", "0"], "use 48 or 40", id="no-rows"),
         pytest.param(
             ["--per_device_train_batch_size", "4"], "Give --batch_columns", id="batch-size"
         ),

@@ -5,7 +5,7 @@ import datasets
 import pytest
 from drawing import draw_text_line
 
-from hwr_hf import training
+from hwr_hf import training_model
 from hwr_hf.cli import main
 from hwr_hf.data.iam import load_iam
 from hwr_hf.training_data import DataArguments, load_sources, part_at_fold, unseen_texts
@@ -77,8 +77,8 @@ def test_ones_own_lines_join_iam(mine, train, make_iam, tmp_path):
 
 
 def test_the_word_default_is_the_model_in_the_package(monkeypatch, tiny_model_dir):
-    monkeypatch.setattr(training, "DEFAULT_MODEL", str(tiny_model_dir))
-    model, _ = training.make_model(training.ModelArguments(model="default"))
+    monkeypatch.setattr(training_model, "DEFAULT_MODEL", str(tiny_model_dir))
+    model, _ = training_model.make_model(training_model.ModelArguments(model="default"))
     assert model.config.lstm_hidden_size == 16
 
 

@@ -18,12 +18,8 @@ from transformers import TrainerCallback, set_seed
 
 from hwr_hf.data.collator import LineCollator
 from hwr_hf.resnet_bilstm import ResNetBiLstmConfig, ResNetBiLstmForCTC, ResNetBiLstmImageProcessor
-from hwr_hf.training import (
-    RecognitionTrainer,
-    RecognitionTrainingArguments,
-    end_processes,
-    last_complete_checkpoint,
-)
+from hwr_hf.training import RecognitionTrainer, RecognitionTrainingArguments, end_processes
+from hwr_hf.training_checkpoints import last_complete_checkpoint
 
 
 class DrawnLines(torch.utils.data.Dataset):

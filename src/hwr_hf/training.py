@@ -5,19 +5,15 @@ on batches of like width, evaluates each kind of images on its validation split,
 checkpoint of the lowest validation CER, and goes on from the last one when started again.
 """
 
-import difflib
 import itertools
-import json
 import logging
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import datasets
 import numpy as np
 import torch
-from huggingface_hub.errors import StrictDataclassError
 from safetensors.torch import load_model
 from transformers import (
     HfArgumentParser,
@@ -28,57 +24,29 @@ from transformers import (
 )
 from transformers.utils import SAFE_WEIGHTS_NAME
 
-from hwr_hf import DEFAULT_MODEL
 from hwr_hf.consistency import HiddenSpans, disagreement, two_views
 from hwr_hf.data.augmentation import Augmentation
 from hwr_hf.data.batching import WidthBucketSampler
 from hwr_hf.data.collator import LineCollator
 from hwr_hf.data.preparation import PreparedLines, fitting_lines, prepare_lines
-from hwr_hf.generated_card import RECIPE
 from hwr_hf.hub_trainer import HubTrainer, training_recipe
-from hwr_hf.json_files import differences
 from hwr_hf.learning_curve import draw_learning_curve
 from hwr_hf.metrics import make_compute_metrics
-from hwr_hf.model_folders import checked_model
-from hwr_hf.pruning import prune
-from hwr_hf.resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
-from hwr_hf.resnet_bilstm.image_processing_resnet_bilstm import ResNetBiLstmImageProcessor
-from hwr_hf.resnet_bilstm.modeling_resnet_bilstm import ResNetBiLstmForCTC
 from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import NGRAM_FILE, find_ngram
-from hwr_hf.resnet_bilstm.processing_resnet_bilstm import ResNetBiLstmProcessor
-from hwr_hf.resnet_bilstm.tokenization_resnet_bilstm import ResNetBiLstmTokenizer
+from hwr_hf.training_checkpoints import (
+    TRAINER_STATE,
+    check_recipe,
+    checkpoints,
+    is_finished,
+    last_complete_checkpoint,
+)
 from hwr_hf.training_data import DataArguments, load_sources
+from hwr_hf.training_model import ModelArguments, fastest_memory_format, make_model, model_folder
 from hwr_hf.weight_averaging import WeightAveragingTrainer
 
-PRESETS = ("small", "medium", "base")
 METRICS = ("cer", "wer", "loss")
-TRAINER_STATE = "trainer_state.json"  # `Trainer` writes it last into a checkpoint
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class ModelArguments:
-    """What to train."""
-
-    model: str | None = field(
-        default=None,
-        metadata={
-            "help": "Folder or Hub name to go on from, or the word `default` for the model in the "
-            "package; without it training begins from scratch."
-        },
-    )
-    preset: str = field(
-        default="small",
-        metadata={"help": "Size when training from scratch: small, medium or base."},
-    )
-    config_overrides: str | None = field(
-        default=None,
-        metadata={
-            "help": "Changes to the preset as JSON, e.g. '{\"num_lstm_layers\": 3}'. With --model: "
-            "smaller sizes, to which the model is pruned before it is trained on."
-        },
-    )
 
 
 @dataclass
@@ -286,85 +254,6 @@ def make_trainer(
     return trainer
 
 
-def model_folder(name: str) -> str:
-    """The folder or Hub name that `--model` means; raises ValueError for no model."""
-    return DEFAULT_MODEL if name == "default" else checked_model(name)
-
-
-def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiLstmProcessor]:
-    """A recogniser and its processor, new or from a checkpoint.
-
-    Raises:
-        ValueError: The preset is unknown or the overrides are not a JSON object.
-    """
-    overrides = config_overrides(arguments)
-    if arguments.model is not None:
-        folder = model_folder(arguments.model)
-        model = ResNetBiLstmForCTC.from_pretrained(folder, dtype=torch.float32)
-        model.config.temperature = 1.0  # it was fitted to the weights of before
-        if overrides:
-            model = prune(
-                model, make_config(type(model.config), model.config.to_dict() | overrides)
-            )
-        return model, ResNetBiLstmProcessor.from_pretrained(folder)
-    if arguments.preset not in PRESETS:
-        raise ValueError(f"--preset {arguments.preset} is not known: use {', '.join(PRESETS)}.")
-    config = make_config(getattr(ResNetBiLstmConfig, arguments.preset), overrides)
-    tokenizer = ResNetBiLstmTokenizer()
-    if config.vocab_size != len(tokenizer):
-        raise ValueError(
-            f"vocab_size={config.vocab_size} does not fit the tokenizer's {len(tokenizer)} ids: "
-            "leave it out of --config_overrides."
-        )
-    processor = ResNetBiLstmProcessor(ResNetBiLstmImageProcessor(), tokenizer)
-    return ResNetBiLstmForCTC(config), processor
-
-
-def config_overrides(arguments: ModelArguments) -> dict:
-    """What `--config_overrides` says.
-
-    Raises:
-        ValueError: It is not a JSON object, or names no part of the configuration.
-    """
-    try:
-        overrides = json.loads(arguments.config_overrides or "{}")
-    except ValueError:
-        overrides = None
-    if not isinstance(overrides, dict):
-        raise ValueError(
-            f"--config_overrides {arguments.config_overrides} is no JSON object: give one such as "
-            "'{\"num_lstm_layers\": 3}'."
-        )
-    known = list(ResNetBiLstmConfig.__annotations__)
-    for name in overrides:
-        if name not in known:
-            nearest = difflib.get_close_matches(name, known, n=1)
-            hint = f"Did you mean {nearest[0]!r}?" if nearest else f"There are {', '.join(known)}."
-            raise ValueError(f"--config_overrides: {name!r} is no setting of the network. {hint}")
-    return overrides
-
-
-def make_config(make: Callable[..., ResNetBiLstmConfig], sizes: dict) -> ResNetBiLstmConfig:
-    """A configuration of these sizes.
-
-    Raises:
-        ValueError: A size is not allowed.
-    """
-    try:
-        return make(**sizes)
-    except StrictDataclassError as error:
-        raise ValueError(f"--config_overrides: {error}") from error
-
-
-def fastest_memory_format(config: ResNetBiLstmConfig) -> torch.memory_format:
-    """Channels last, unless the network is so narrow that it does not work."""
-    # The backward pass of a strided 1x1 convolution of fewer than 16 channels in channels-last
-    # order writes out of bounds and ends the process (torch 2.15 on a CPU).
-    if min(config.stem_channels, *config.hidden_sizes) < 16:
-        return torch.contiguous_format
-    return torch.channels_last
-
-
 def train(
     data: DataArguments, model: ModelArguments, args: RecognitionTrainingArguments
 ) -> RecognitionTrainer:
@@ -404,20 +293,6 @@ def train(
     return trainer
 
 
-def checkpoints(output_dir: str | Path) -> list[Path]:
-    """The checkpoint folders of a training, in the order of their steps."""
-    folders = (path for path in Path(output_dir).glob("checkpoint-*") if path.is_dir())
-    numbered = [path for path in folders if path.name.removeprefix("checkpoint-").isdecimal()]
-    return sorted(numbered, key=lambda path: int(path.name.removeprefix("checkpoint-")))
-
-
-def last_complete_checkpoint(output_dir: str | Path) -> str | None:
-    """The last checkpoint that was written to its end, or None."""
-    # `Trainer` writes this file last, so a checkpoint that a kill has cut short lacks it.
-    complete = [path for path in checkpoints(output_dir) if (path / TRAINER_STATE).is_file()]
-    return str(complete[-1]) if complete else None
-
-
 def end_processes(trainer: RecognitionTrainer) -> None:
     """Ends what the processes of a training have in common, once all have come so far.
 
@@ -425,34 +300,6 @@ def end_processes(trainer: RecognitionTrainer) -> None:
     """
     trainer.accelerator.wait_for_everyone()
     trainer.accelerator.end_training()
-
-
-def check_recipe(checkpoint: str, recipe: dict[str, dict]) -> None:
-    """Raises ValueError if a checkpoint is of a training on other data or of another model."""
-    path = Path(checkpoint, RECIPE)
-    if not path.is_file():  # saved by `Trainer` alone
-        return
-    before = json.loads(path.read_text(encoding="utf-8"))
-    for part in ("Data", "Model"):
-        # What this version has beside, the other one did as is the default here.
-        names = before[part].keys() & recipe[part].keys() - {"preparation_processes"}
-        differing = differences(
-            *({name: of[part][name] for name in names} for of in (before, recipe))
-        )
-        if differing:
-            raise ValueError(
-                f"{Path(checkpoint).parent} holds a training with {differing}. Repeat those to go "
-                "on with it, give another --output_dir, or begin anew there with --restart, which "
-                "removes its checkpoints."
-            )
-
-
-def is_finished(folder: str, max_steps: int) -> bool:
-    """Whether a checkpoint, or a training's folder, has the state after so many steps."""
-    path = Path(folder, TRAINER_STATE)
-    if not path.is_file():
-        return False
-    return 0 < max_steps <= json.loads(path.read_text(encoding="utf-8"))["global_step"]
 
 
 def copy_ngram(model: str, output_dir: str | Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from transformers import HfArgumentParser, Trainer, set_seed
 
-from hwr_hf.training import last_complete_checkpoint
+from hwr_hf.training_checkpoints import last_complete_checkpoint
 
 
 def train_to_end(make_trainer: Callable[..., Trainer], *arguments) -> Trainer:

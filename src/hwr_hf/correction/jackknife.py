@@ -23,8 +23,9 @@ from hwr_hf.correction.noise import ConfusionModel
 from hwr_hf.data.iam import load_iam
 from hwr_hf.evaluation import evaluate_model
 from hwr_hf.json_files import check_inputs
-from hwr_hf.training import ModelArguments, RecognitionTrainingArguments, train
+from hwr_hf.training import RecognitionTrainingArguments, train
 from hwr_hf.training_data import DataArguments, part_at_fold
+from hwr_hf.training_model import ModelArguments
 from hwr_hf.training_script import run_script
 
 LINES_FILE, VALIDATION_FILE = "lines.jsonl", "validation.jsonl"

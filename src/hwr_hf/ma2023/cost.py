@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 
 from hwr_hf.ma2023.study import NETWORKS, Budget, Network, planned_runs
-from hwr_hf.training import fastest_memory_format
+from hwr_hf.training_model import fastest_memory_format
 
 NUM_TIMED = 3  # steps, after one that is not
 DEFAULT_HEIGHT, WORD_WIDTH = 48, 128  # pixels of a prepared word that keeps its width, about

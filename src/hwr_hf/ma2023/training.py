@@ -28,13 +28,10 @@ from hwr_hf.resnet_bilstm.modeling_resnet_bilstm import (
 )
 from hwr_hf.resnet_bilstm.processing_resnet_bilstm import ResNetBiLstmProcessor
 from hwr_hf.resnet_bilstm.tokenization_resnet_bilstm import ResNetBiLstmTokenizer
-from hwr_hf.training import (
-    RecognitionTrainer,
-    RecognitionTrainingArguments,
-    fastest_memory_format,
-    last_complete_checkpoint,
-)
+from hwr_hf.training import RecognitionTrainer, RecognitionTrainingArguments
+from hwr_hf.training_checkpoints import last_complete_checkpoint
 from hwr_hf.training_data import writers_of
+from hwr_hf.training_model import fastest_memory_format
 
 NUM_MEASURED = 2000  # training words whose mean and deviation are those of the channels
 WARMUP_SHARE = 0.1
