@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 from PIL import Image
 
@@ -18,6 +20,26 @@ def test_the_folder_of_a_training_that_runs_names_its_last_checkpoint(tmp_path):
     (tmp_path / "checkpoint-1100").mkdir()  # is being written
     with pytest.raises(ValueError, match=r"config\.json is missing.*checkpoint-1000"):
         checked_model(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("model.safetensors", None, "lacks its weights: there is no model.safetensors"),
+        ("config.json", "{", "config.json is damaged"),
+        ("config.json", "[]", "config.json is damaged"),
+        ("config.json", '{"model_type": "bert"}', "is 'bert', and needed is 'resnet_bilstm'"),
+        ("config.json", "{}", "is None, and needed is 'resnet_bilstm'"),
+    ],
+)
+def test_an_incomplete_or_other_model_is_told(tiny_model_dir, tmp_path, file, content, message):
+    folder = shutil.copytree(tiny_model_dir, tmp_path / "model")
+    if content is None:
+        (folder / file).unlink()
+    else:
+        (folder / file).write_text(content)
+    with pytest.raises(ValueError, match=message):
+        checked_model(str(folder))
 
 
 @pytest.mark.parametrize(

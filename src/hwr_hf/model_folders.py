@@ -1,28 +1,50 @@
 """The model that a command is given, a folder or a Hub id, checked before anything is loaded."""
 
+import json
 import os
 from pathlib import Path
 
-from .weights_files import WEIGHTS
+from .resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
+from .weights_files import INDEX, WEIGHTS, weight_files
 
 
 def checked_model(model: str) -> str:
     """The model as it was given.
 
     Raises:
-        ValueError: It is a folder without a model, or a path that does not exist.
+        ValueError: It is a folder without a model, with a part of one or with one of another kind,
+            or a path that does not exist.
     """
     if os.path.isdir(model):
-        if not os.path.isfile(os.path.join(model, "config.json")):
-            checkpoint = last_checkpoint(Path(model))
-            advice = f" Its last checkpoint is {checkpoint}: give that one." if checkpoint else ""
-            raise ValueError(f"The folder {model} holds no model: config.json is missing.{advice}")
+        _check_folder(Path(model))
         return model
     if model.startswith((".", "~", os.sep)) or model.count("/") > 1:
         raise ValueError(
             f"There is no model folder {model}. Give a folder or a Hub id (user/name)."
         )
     return model
+
+
+def _check_folder(folder: Path) -> None:
+    config_file = folder / "config.json"
+    if not config_file.is_file():
+        checkpoint = last_checkpoint(folder)
+        advice = f" Its last checkpoint is {checkpoint}: give that one." if checkpoint else ""
+        raise ValueError(f"The folder {folder} holds no model: config.json is missing.{advice}")
+    try:
+        model_type = json.loads(config_file.read_text(encoding="utf-8")).get("model_type")
+    except (ValueError, AttributeError) as error:  # no JSON, or no object
+        raise ValueError(f"{config_file} is damaged ({error}). Get the model again.") from error
+    if model_type != ResNetBiLstmConfig.model_type:
+        raise ValueError(
+            f"The folder {folder} holds another kind of model: its model_type is {model_type!r}, "
+            f"and needed is {ResNetBiLstmConfig.model_type!r}."
+        )
+    if not weight_files(folder):
+        raise ValueError(
+            f"The folder {folder} lacks its weights: there is no {WEIGHTS}, nor all of the files "
+            f"that an {INDEX} names. Get the model again."
+        )
 
 
 def last_checkpoint(folder: Path) -> Path | None:
