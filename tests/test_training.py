@@ -165,6 +165,22 @@ def test_a_finished_training_started_again_stays_as_it_is(make_iam, train, tmp_p
     assert len(checkpoints(tmp_path / "run")) == 2
 
 
+@pytest.mark.parametrize("steps", [4, 6], ids=["finished", "going on"])
+def test_a_training_whose_folder_was_moved_keeps_its_best_checkpoint(
+    make_iam, train, tmp_path, steps
+):
+    still = ["--learning_rate", "0"]  # the first checkpoint stays the best
+    iam = make_iam()
+    train(iam, *still, steps=4)
+    (tmp_path / "run").rename(tmp_path / "moved")
+    (tmp_path / "moved" / "model.safetensors").unlink()
+    moved = ["--output_dir", str(tmp_path / "moved")]
+    assert train(iam, *still, *moved, steps=steps) == 0
+    state = state_of(tmp_path / "moved")
+    assert state["best_model_checkpoint"] == str(tmp_path / "moved" / "checkpoint-2")
+    assert (tmp_path / "moved" / "model.safetensors").is_file()
+
+
 @pytest.mark.parametrize(
     "other",
     [

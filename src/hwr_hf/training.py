@@ -145,8 +145,11 @@ class RecognitionTrainer(HubTrainer, WeightAveragingTrainer):
         has_ended = is_finished(self.args.output_dir, self.args.max_steps)
         folder = Path(self.args.output_dir if has_ended else checkpoint)
         self.state = TrainerState.load_from_json(str(folder / TRAINER_STATE))
-        best = self.state.best_model_checkpoint if self.args.load_best_model_at_end else None
-        load_model(self.model, Path(best or checkpoint, SAFE_WEIGHTS_NAME))
+        if self.args.load_best_model_at_end and self.state.best_model_checkpoint:
+            # By its name: the training's folder may have been moved since.
+            checkpoint = Path(checkpoint).with_name(Path(self.state.best_model_checkpoint).name)
+            self.state.best_model_checkpoint = str(checkpoint)
+        load_model(self.model, Path(checkpoint, SAFE_WEIGHTS_NAME))
 
     def get_train_dataloader(self) -> torch.utils.data.DataLoader:
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
