@@ -1,4 +1,3 @@
-import io
 import json
 import shutil
 
@@ -6,7 +5,6 @@ import datasets
 import pytest
 import torch
 from iam_miniature import png_bytes
-from PIL import Image
 from transformers import AutoModelForCTC, AutoProcessor
 
 from hwr_hf.cli import main
@@ -108,14 +106,12 @@ def test_frozen_batch_norm_is_not_estimated_again_when_training_goes_on(make_iam
 
 
 @pytest.mark.parametrize("is_new", [True, False])
-def test_lines_are_as_high_as_asked(make_iam, train, tiny_model_dir, tmp_path, is_new):
+def test_lines_are_scaled_as_asked(make_iam, train, tiny_model_dir, tmp_path, is_new):
     model = [] if is_new else ["--model", str(tiny_model_dir)]
-    assert train(make_iam(), "--image_height", "16", *model) == 0
+    assert train(make_iam(), "--image_height", "32", "--width_scale", "2", *model) == 0
     images = AutoProcessor.from_pretrained(tmp_path / "run").image_processor
-    pixel_values = images(Image.open(io.BytesIO(png_bytes("T"))), return_tensors="pt")[
-        "pixel_values"
-    ]
-    assert pixel_values.shape[2] == 16
+    assert images.size.height == 32
+    assert images.width_scale == 2
 
 
 @pytest.mark.parametrize(
@@ -291,6 +287,7 @@ def test_texts_too_long_are_left_out_when_asked(make_iam, train, caplog):
         pytest.param(["--consistency", "-1"], "use 0 for none", id="consistency"),
         pytest.param(["--batch_columns", "0"], "use 1 or more", id="no-columns"),
         pytest.param(["--image_height", "0"], "use 48 or 40", id="no-rows"),
+        pytest.param(["--width_scale", "0"], "use 1 or 1.2", id="no-width"),
         pytest.param(
             ["--per_device_train_batch_size", "4"], "Give --batch_columns", id="batch-size"
         ),

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -50,6 +51,14 @@ class ModelArguments:
             "network's row stride, 8."
         },
     )
+    width_scale: float | None = field(
+        default=None,
+        metadata={
+            "help": "Columns of pixels per row that lines are scaled to, as a share of what keeps "
+            "their proportions; more read better and slower. Default: as --model was trained with, "
+            "1 from scratch."
+        },
+    )
 
 
 def model_folder(name: str) -> str:
@@ -62,11 +71,13 @@ def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiL
 
     Raises:
         ValueError: The preset is unknown, the overrides are not a JSON object, or a line would have
-            no rows.
+            no rows or columns.
     """
     overrides = config_overrides(arguments)
     if arguments.image_height is not None and arguments.image_height < 1:
         raise ValueError(f"--image_height {arguments.image_height} is too small: use 48 or 40.")
+    if arguments.width_scale is not None and not 0 < arguments.width_scale < math.inf:
+        raise ValueError(f"--width_scale {arguments.width_scale} is not allowed: use 1 or 1.2.")
     if arguments.model is not None:
         folder = model_folder(arguments.model)
         model = ResNetBiLstmForCTC.from_pretrained(folder, dtype=torch.float32)
@@ -76,7 +87,7 @@ def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiL
                 model, make_config(type(model.config), model.config.to_dict() | overrides)
             )
         processor = ResNetBiLstmProcessor.from_pretrained(folder)
-        return model, with_image_height(processor, arguments.image_height)
+        return model, scaling_lines(processor, arguments)
     if arguments.preset not in PRESETS:
         raise ValueError(f"--preset {arguments.preset} is not known: use {', '.join(PRESETS)}.")
     config = make_config(getattr(ResNetBiLstmConfig, arguments.preset), overrides)
@@ -87,15 +98,17 @@ def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiL
             "leave it out of --config_overrides."
         )
     processor = ResNetBiLstmProcessor(ResNetBiLstmImageProcessor(), tokenizer)
-    return ResNetBiLstmForCTC(config), with_image_height(processor, arguments.image_height)
+    return ResNetBiLstmForCTC(config), scaling_lines(processor, arguments)
 
 
-def with_image_height(
-    processor: ResNetBiLstmProcessor, image_height: int | None
+def scaling_lines(
+    processor: ResNetBiLstmProcessor, arguments: ModelArguments
 ) -> ResNetBiLstmProcessor:
-    """The processor, after this its lines have so many rows; None: as many as before."""
-    if image_height is not None:
-        processor.image_processor.size = {"height": image_height}
+    """The processor, which scales lines as it is asked to."""
+    if arguments.image_height is not None:
+        processor.image_processor.size = {"height": arguments.image_height}
+    if arguments.width_scale is not None:
+        processor.image_processor.width_scale = arguments.width_scale
     return processor
 
 

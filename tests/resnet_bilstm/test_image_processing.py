@@ -8,6 +8,7 @@ from PIL import Image
 
 from hwr_hf.resnet_bilstm.image_processing_pil_resnet_bilstm import ResNetBiLstmImageProcessorPil
 from hwr_hf.resnet_bilstm.image_processing_resnet_bilstm import ResNetBiLstmImageProcessor
+from hwr_hf.resnet_bilstm.image_transforms_resnet_bilstm import MIN_WIDTH
 
 WORD = draw_text_line("word")
 LINE = draw_text_line("a longer line of text")
@@ -221,7 +222,9 @@ def test_deskewing_is_switched_off_by_either_option(backend):
     assert off.shape != deskewed.shape
 
 
-@pytest.mark.parametrize("options", [{}, {"deskew_method": "moment"}, {"do_deskew": False}])
+@pytest.mark.parametrize(
+    "options", [{}, {"deskew_method": "moment"}, {"do_deskew": False}, {"width_scale": 1.5}]
+)
 def test_to_original_leads_a_dot_back_to_its_place(backend, options):
     image = np.array(LINE.rotate(3, expand=True, fillcolor=255)) // 2 + 120
     x, y = image.shape[1] // 2, image.shape[0] // 2
@@ -233,6 +236,27 @@ def test_to_original_leads_a_dot_back_to_its_place(backend, options):
     rows, columns = np.nonzero(real < 60 / 255)
     dot = np.array([columns.mean() + 0.5, rows.mean() + 0.5, 1])
     assert inputs["to_original"][0] @ dot == pytest.approx([x, y], abs=1.5)
+
+
+@pytest.mark.parametrize("width_scale", [0.8, 1.25])
+def test_a_line_has_so_many_times_as_many_columns(backend, width_scale):
+    plain, scaled = (
+        backend(width_scale=scale)(LINE, do_normalize=False, return_tensors="np")
+        for scale in (1.0, width_scale)
+    )
+    in_proportion, width = (int(inputs["pixel_mask"].sum()) for inputs in (plain, scaled))
+    assert width == pytest.approx(width_scale * in_proportion, abs=0.6)
+    stretched = Image.fromarray(np.float32(plain["pixel_values"][0, 0, :, :in_proportion]))
+    expected = np.array(stretched.resize((width, 48), Image.Resampling.BILINEAR))
+    assert np.abs(scaled["pixel_values"][0, 0, :, :width] - expected).mean() < 0.03
+
+
+def test_a_dot_has_the_fewest_columns_at_any_width_scale(backend):
+    dot = np.full((60, 60), 255, np.uint8)
+    dot[28:32, 28:32] = 0
+    for width_scale in (0.25, 1.0):
+        mask = backend(width_scale=width_scale)(dot, return_tensors="np")["pixel_mask"]
+        assert mask.sum() == MIN_WIDTH
 
 
 def test_a_line_too_wide_warns_or_raises(backend):
@@ -252,6 +276,8 @@ def test_a_line_too_wide_warns_or_raises(backend):
         ({"num_deskew_passes": -1}, "num_deskew_passes must be an integer of at least 0"),
         ({"num_channels": 0}, "num_channels must be an integer of at least 1"),
         ({"max_width": 0}, "max_width must be an integer of at least 1"),
+        ({"width_scale": 0}, "width_scale must be a positive number, got 0"),
+        ({"width_scale": float("nan")}, "width_scale must be a positive number, got nan"),
         ({"pad_to_multiple_of": 0}, "pad_to_multiple_of must be an integer of at least 1"),
         ({"size": {"width": 224}}, "size must be"),
         ({"size": {"height": -3}}, "size must be"),

@@ -35,7 +35,7 @@ def prepare_lines(
 
     Args:
         dataset: Columns `image` and `text`; others are dropped.
-        image_processor: Gives height, width, crop and number of deskew passes.
+        image_processor: Gives height, width and its scale, crop and number of deskew passes.
         deskew_method: `"line"`, `"moment"` or `"none"`; None takes the image processor's.
         num_proc: Processes.
 
@@ -48,6 +48,7 @@ def prepare_lines(
     settings = {
         "height": size["height"],
         "width": size.get("width"),
+        "width_scale": image_processor.width_scale,
         "deskew_method": None if deskew_method == "none" else deskew_method,
         "num_deskew_passes": image_processor.num_deskew_passes,
         "do_crop": image_processor.do_crop,

@@ -8,6 +8,7 @@ squash to three channels of Ma (2023), https://doi.org/10.5220/0012801000003885,
 `size={"height": 224, "width": 224}, num_channels=3, deskew_method="moment", num_deskew_passes=2`.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -44,6 +45,8 @@ class ResNetBiLstmImageProcessorKwargs(ImagesKwargs, total=False):
         num_channels: Copies of the grey channel.
         normalization: `"image"`, z-score by the mean and deviation of the line itself, or
             `"channel"`, by `image_mean` and `image_std`, given for values in `[0, 1]`.
+        width_scale: With the width in proportion, columns are so many times as many: above 1 the
+            writing is stretched. Letters are told apart by more columns rather than more rows.
         max_width: Most columns of a line; a longer one is squashed.
         on_too_wide: `"warn"` or `"error"` when a line must be squashed.
         pad_to_multiple_of: The padded width is a multiple of this.
@@ -59,6 +62,7 @@ class ResNetBiLstmImageProcessorKwargs(ImagesKwargs, total=False):
     do_crop: bool | None
     num_channels: int | None
     normalization: str | None
+    width_scale: int | float | None
     max_width: int | None
     on_too_wide: str | None
     pad_to_multiple_of: int | None
@@ -78,6 +82,7 @@ class LineImageProcessorMixin:
     do_crop = True
     do_resize = True
     size = {"height": 48}
+    width_scale = 1.0
     max_width = 2560
     on_too_wide = "warn"
     num_channels = 1
@@ -113,6 +118,7 @@ class LineImageProcessorMixin:
         normalization: str,
         on_too_wide: str,
         num_channels: int,
+        width_scale: float,
         max_width: int,
         pad_to_multiple_of: int,
         image_mean: tuple[float, ...] | float | None,
@@ -130,6 +136,8 @@ class LineImageProcessorMixin:
         ):
             if not isinstance(value, int) or value < least:
                 raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}.")
+        if not 0 < width_scale < math.inf:
+            raise ValueError(f"width_scale must be a positive number, got {width_scale!r}.")
         if normalization == "channel":
             for name, value in (("image_mean", image_mean), ("image_std", image_std)):
                 if np.size(value) not in (1, num_channels) or value is None:
@@ -164,6 +172,7 @@ class LineImageProcessorMixin:
         do_crop: bool,
         do_resize: bool,
         size: SizeDict,
+        width_scale: float,
         max_width: int,
         on_too_wide: str,
         **_,
@@ -177,6 +186,7 @@ class LineImageProcessorMixin:
                 image,
                 height=size.height,
                 width=size.width,
+                width_scale=width_scale,
                 deskew_method=deskew_method if do_deskew else None,
                 num_deskew_passes=num_deskew_passes,
                 do_crop=do_crop,

@@ -611,6 +611,7 @@ def prepare_line(
     *,
     height: int = 48,
     width: int | None = None,
+    width_scale: float = 1.0,
     deskew_method: str | None = "line",
     num_deskew_passes: int = 1,
     do_crop: bool = True,
@@ -627,6 +628,7 @@ def prepare_line(
         image: Grey line of shape `(height, width)` from `to_grey`, 0 = ink, 255 = paper.
         height: Rows of the result.
         width: Columns of the result, the writing stretched to fit; None keeps the proportions.
+        width_scale: With `width=None`: so many times as many columns as in proportion.
         deskew_method: `"moment"`, `"line"` or None.
         num_deskew_passes: Passes of `"moment"`; `"line"` takes one, and 0 switches both off.
         do_crop: Cut the empty margins off.
@@ -670,10 +672,10 @@ def prepare_line(
         needed_height = height / MAX_UPSCALING / factor
         if box_height < needed_height:
             top, box_height = top - (needed_height - box_height) / 2, needed_height
-        needed_width = MIN_WIDTH * box_height / height
+        needed_width = MIN_WIDTH * box_height / height / width_scale
         if box_width < needed_width:
             left, box_width = left - (needed_width - box_width) / 2, needed_width
-        new_height, new_width = height, round(box_width * height / box_height)
+        new_height, new_width = height, round(width_scale * box_width * height / box_height)
         if max_width is not None and new_width > max_width:
             _report_too_wide(new_width, max_width, on_too_wide)
             new_width = max_width
