@@ -1,0 +1,76 @@
+"""Measure how validation lines and words are read at other scales than the model was trained with.
+
+python scripts/compare_scales.py --iam path/to/iam
+python scripts/compare_scales.py --iam path/to/iam --scales 48x1 40x1.15 32x1.5
+"""
+
+import argparse
+import math
+from pathlib import Path
+
+from hwr_hf import DEFAULT_MODEL
+from hwr_hf.data.iam import load_iam
+from hwr_hf.json_files import write_json
+from hwr_hf.scale_comparison import compare_scales
+from hwr_hf.weights_files import file_sha256
+
+SCALES = ["48x1", "48x1.2", "40x1", "40x1.15", "40x1.3", "32x1.5"]
+
+
+def scale(text: str) -> tuple[int, float]:
+    """Rows, and the columns to a row as a share of what keeps the proportions."""
+    height, width_scale = text.split("x")
+    if int(height) < 1 or not 0 < float(width_scale) < math.inf:
+        raise ValueError("It has neither pixels nor a shape.")
+    return int(height), float(width_scale)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--iam", required=True, help="folder with IAM's downloads")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="its folder")
+    parser.add_argument(
+        "--scales",
+        type=scale,
+        nargs="+",
+        default=[scale(text) for text in SCALES],
+        metavar="ROWSxSCALE",
+        help=f"rows of pixels, and columns to a row ({' '.join(SCALES)})",
+    )
+    parser.add_argument("--dtype", default="float32", help="float32 or bfloat16 (%(default)s)")
+    parser.add_argument("--name", default="IAM", help="the data set's name in the report")
+    parser.add_argument("--output", type=Path, default=Path("results/scales.json"))
+    arguments = parser.parse_args()
+
+    images = {
+        "lines": load_iam(arguments.iam, unit="lines")["validation"],
+        "words": load_iam(arguments.iam, unit="words", segmentation="ok")["validation"],
+    }
+    rows = compare_scales(arguments.model, images, arguments.scales, arguments.dtype)
+    report = {
+        "dataset": arguments.name,
+        "split": "aachen",
+        "subset": "validation, "
+        + ", ".join(f"{len(dataset):,} {kind}" for kind, dataset in images.items()),
+        "text": "natural, case-sensitive",
+        "decoder": "greedy",
+        "model_sha256": file_sha256(Path(arguments.model) / "model.safetensors"),
+        "dtype": arguments.dtype,
+        "rows": rows,
+    }
+    write_json(arguments.output, report)
+    for row in rows:
+        print(
+            f"{row['height']} rows, columns x {row['width_scale']:g}: "
+            + ", ".join(
+                f"{kind} {row[kind]['cer']:.2%} / {row[kind]['wer']:.1%}, "
+                f"{row[kind]['macs'] / 1e6:.0f} million multiplications"
+                for kind in images
+            )
+        )
+
+
+if __name__ == "__main__":
+    main()
