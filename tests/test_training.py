@@ -274,6 +274,9 @@ def test_texts_too_long_are_left_out_when_asked(make_iam, train, caplog):
     [
         pytest.param(["--units", "lines"], "give one repeat for each unit", id="repeats"),
         pytest.param(["--preset", "huge"], "use small, medium, base", id="preset"),
+        pytest.param(
+            ["--preset", "medium", "--model", "default"], "has no effect", id="preset-of-a-model"
+        ),
         pytest.param(["--config_overrides", "x"], "no JSON object", id="overrides"),
         pytest.param(["--config_overrides", "[]"], "no JSON object", id="list"),
         pytest.param(

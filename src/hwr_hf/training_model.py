@@ -79,6 +79,11 @@ def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiL
     if arguments.width_scale is not None and not 0 < arguments.width_scale < math.inf:
         raise ValueError(f"--width_scale {arguments.width_scale} is not allowed: use 1 or 1.2.")
     if arguments.model is not None:
+        if arguments.preset != ModelArguments.preset:
+            raise ValueError(
+                f"--preset {arguments.preset} has no effect on --model, which has its own sizes. "
+                "Leave one of them out, or cut the model to smaller sizes with --config_overrides."
+            )
         folder = model_folder(arguments.model)
         model = ResNetBiLstmForCTC.from_pretrained(folder, dtype=torch.float32)
         model.config.temperature = 1.0  # it was fitted to the weights of before
