@@ -1,7 +1,7 @@
 """Measure how validation lines and words are read at other scales than the model was trained with.
 
 python scripts/compare_scales.py --iam path/to/iam
-python scripts/compare_scales.py --iam path/to/iam --scales 48x1 40x1.15 32x1.5
+python scripts/compare_scales.py --iam path/to/iam --scales 48x1 48x1@12 40x1.15
 """
 
 import argparse
@@ -14,15 +14,17 @@ from hwr_hf.json_files import write_json
 from hwr_hf.scale_comparison import compare_scales
 from hwr_hf.weights_files import file_sha256
 
-SCALES = ["48x1", "48x1.2", "40x1", "40x1.15", "40x1.3", "32x1.5"]
+SCALES = ["48x1", "48x1.2", "48x1@14", "48x1@12", "48x1@11", "48x1@10", "40x1", "40x1.15"]
 
 
-def scale(text: str) -> tuple[int, float]:
-    """Rows, and the columns to a row as a share of what keeps the proportions."""
-    height, width_scale = text.split("x")
-    if int(height) < 1 or not 0 < float(width_scale) < math.inf:
+def scale(text: str) -> tuple[int, float, float | None]:
+    """Rows, columns as a share of what keeps the proportions, and columns per stroke if any."""
+    size, _, stroke = text.partition("@")
+    height, width_scale = size.split("x")
+    numbers = [int(height), float(width_scale), *([float(stroke)] if stroke else [])]
+    if not all(0 < number < math.inf for number in numbers):
         raise ValueError("It has neither pixels nor a shape.")
-    return int(height), float(width_scale)
+    return numbers[0], numbers[1], numbers[2] if stroke else None
 
 
 def main() -> None:
@@ -36,8 +38,9 @@ def main() -> None:
         type=scale,
         nargs="+",
         default=[scale(text) for text in SCALES],
-        metavar="ROWSxSCALE",
-        help=f"rows of pixels, and columns to a row ({' '.join(SCALES)})",
+        metavar="ROWSxSCALE[@COLUMNS]",
+        help="rows of pixels, columns as a share of what keeps the proportions, and columns that a "
+        f"stroke is stretched or squeezed to ({' '.join(SCALES)})",
     )
     parser.add_argument("--dtype", default="float32", help="float32 or bfloat16 (%(default)s)")
     parser.add_argument("--name", default="IAM", help="the data set's name in the report")
@@ -63,7 +66,8 @@ def main() -> None:
     write_json(arguments.output, report)
     for row in rows:
         print(
-            f"{row['height']} rows, columns x {row['width_scale']:g}: "
+            f"{row['height']} rows, columns x {row['width_scale']:g}, "
+            f"{row['columns_per_stroke'] or 'any'} per stroke: "
             + ", ".join(
                 f"{kind} {row[kind]['cer']:.2%} / {row[kind]['wer']:.1%}, "
                 f"{row[kind]['macs'] / 1e6:.0f} million multiplications"

@@ -9,7 +9,9 @@ IMAGES = [draw_text_line(text) for text in ("a house", "lost")]
 
 def test_a_scale_is_read_and_its_cost_told(tiny_model_dir):
     lines = dataset_of([png(image) for image in IMAGES], ["a house", "lost"])
-    small, wide = compare_scales(tiny_model_dir, {"lines": lines}, [(16, 1.0), (32, 1.5)])
+    small, wide = compare_scales(
+        tiny_model_dir, {"lines": lines}, [(16, 1.0, None), (32, 1.5, None)]
+    )
     assert (small["height"], small["width_scale"]) == (16, 1.0)
     # Twice the rows have twice the columns in proportion.
     assert wide["lines"]["columns"] == pytest.approx(3 * small["lines"]["columns"], rel=0.02)

@@ -108,10 +108,12 @@ def test_frozen_batch_norm_is_not_estimated_again_when_training_goes_on(make_iam
 @pytest.mark.parametrize("is_new", [True, False])
 def test_lines_are_scaled_as_asked(make_iam, train, tiny_model_dir, tmp_path, is_new):
     model = [] if is_new else ["--model", str(tiny_model_dir)]
-    assert train(make_iam(), "--image_height", "32", "--width_scale", "2", *model) == 0
+    scale = ["--image_height", "32", "--width_scale", "2", "--columns_per_stroke", "12"]
+    assert train(make_iam(), *scale, *model) == 0
     images = AutoProcessor.from_pretrained(tmp_path / "run").image_processor
     assert images.size.height == 32
     assert images.width_scale == 2
+    assert images.columns_per_stroke == 12
 
 
 @pytest.mark.parametrize(
@@ -291,6 +293,7 @@ def test_texts_too_long_are_left_out_when_asked(make_iam, train, caplog):
         pytest.param(["--batch_columns", "0"], "use 1 or more", id="no-columns"),
         pytest.param(["--image_height", "0"], "use 48 or 40", id="no-rows"),
         pytest.param(["--width_scale", "0"], "use 1 or 1.2", id="no-width"),
+        pytest.param(["--columns_per_stroke", "0"], "use 11 or 14", id="no-stroke"),
         pytest.param(
             ["--per_device_train_batch_size", "4"], "Give --batch_columns", id="batch-size"
         ),

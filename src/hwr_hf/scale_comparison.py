@@ -1,7 +1,7 @@
 """How a recogniser reads images at other scales than it was trained with, and at what cost.
 
-In: images and their texts. Out: error rates, and what the network multiplies, for so many rows of
-pixels and so many columns to a row.
+In: images and their texts. Out: error rates, and what the network multiplies, for other rows and
+columns of pixels.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ COST_IMAGES = 64  # of every kind, whose mean width tells the cost
 def compare_scales(
     model: str,
     images: Mapping[str, Dataset],
-    scales: Iterable[tuple[int, float]],
+    scales: Iterable[tuple[int, float, float | None]],
     dtype: str = "float32",
 ) -> list[dict]:
     """The error rates and the cost at every scale.
@@ -26,17 +26,18 @@ def compare_scales(
     Args:
         model: Folder or Hub id.
         images: Of each kind, such as `"lines"`, the columns `image` and `text`.
-        scales: The image processor's `height` and `width_scale`.
+        scales: The image processor's `height`, `width_scale` and `columns_per_stroke`.
         dtype: As of `evaluate_model`.
 
     Returns:
-        For each scale `height`, `width_scale`, and of each kind `cer`, `wer`, `columns` and `macs`,
-        the last two means of an image.
+        For each scale `height`, `width_scale`, `columns_per_stroke`, and of each kind `cer`, `wer`,
+        `columns` and `macs`, the last two means of an image.
     """
     rows = []
-    for height, width_scale in scales:
-        options = {"size": {"height": height}, "width_scale": width_scale}
-        row = {"height": height, "width_scale": width_scale}
+    for height, width_scale, columns_per_stroke in scales:
+        row = {"width_scale": width_scale, "columns_per_stroke": columns_per_stroke}
+        options = {"size": {"height": height}, **row}
+        row = {"height": height, **row}
         for kind, dataset in images.items():
             result = evaluate_model(model, dataset, dtype=dtype, image_processor_options=options)
             some = dataset.select(range(min(COST_IMAGES, len(dataset))))["image"]

@@ -59,6 +59,14 @@ class ModelArguments:
             "1 from scratch."
         },
     )
+    columns_per_stroke: float | None = field(
+        default=None,
+        metadata={
+            "help": "Squeeze wide and stretch narrow lines until a stroke has about so many "
+            "columns; the model in the package has 11. Default: as --model was trained with, any "
+            "number from scratch."
+        },
+    )
 
 
 def model_folder(name: str) -> str:
@@ -78,6 +86,9 @@ def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiL
         raise ValueError(f"--image_height {arguments.image_height} is too small: use 48 or 40.")
     if arguments.width_scale is not None and not 0 < arguments.width_scale < math.inf:
         raise ValueError(f"--width_scale {arguments.width_scale} is not allowed: use 1 or 1.2.")
+    columns = arguments.columns_per_stroke
+    if columns is not None and not 0 < columns < math.inf:
+        raise ValueError(f"--columns_per_stroke {columns} is not allowed: use 11 or 14.")
     if arguments.model is not None:
         if arguments.preset != ModelArguments.preset:
             raise ValueError(
@@ -114,6 +125,8 @@ def scaling_lines(
         processor.image_processor.size = {"height": arguments.image_height}
     if arguments.width_scale is not None:
         processor.image_processor.width_scale = arguments.width_scale
+    if arguments.columns_per_stroke is not None:
+        processor.image_processor.columns_per_stroke = arguments.columns_per_stroke
     return processor
 
 

@@ -223,7 +223,13 @@ def test_deskewing_is_switched_off_by_either_option(backend):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"deskew_method": "moment"}, {"do_deskew": False}, {"width_scale": 1.5}]
+    "options",
+    [
+        {},
+        {"deskew_method": "moment"},
+        {"do_deskew": False},
+        {"width_scale": 1.5, "columns_per_stroke": 11},
+    ],
 )
 def test_to_original_leads_a_dot_back_to_its_place(backend, options):
     image = np.array(LINE.rotate(3, expand=True, fillcolor=255)) // 2 + 120
@@ -277,6 +283,7 @@ def test_a_line_too_wide_warns_or_raises(backend):
         ({"num_channels": 0}, "num_channels must be an integer of at least 1"),
         ({"max_width": 0}, "max_width must be an integer of at least 1"),
         ({"width_scale": 0}, "width_scale must be a positive number, got 0"),
+        ({"columns_per_stroke": -1}, "columns_per_stroke must be a positive number, got -1"),
         ({"width_scale": float("nan")}, "width_scale must be a positive number, got nan"),
         ({"pad_to_multiple_of": 0}, "pad_to_multiple_of must be an integer of at least 1"),
         ({"size": {"width": 224}}, "size must be"),

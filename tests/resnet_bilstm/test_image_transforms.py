@@ -475,6 +475,45 @@ def test_affine_leads_back_from_a_stretched_line():
     assert to_original @ dot == pytest.approx([102, 22], abs=1)
 
 
+def fence(num_strokes: int, step: int = 20) -> np.ndarray:
+    """Upright strokes of 48 rows and 4 columns, one every `step` columns."""
+    strokes = [(10 + step * i, 6, 14 + step * i, 54) for i in range(num_strokes)]
+    return page(60, 20 + step * num_strokes, *strokes)
+
+
+@pytest.mark.parametrize("step", [12, 16, 22])
+def test_strokes_get_as_many_columns_as_asked(step):
+    line, _ = prepare_line(fence(60, step), deskew_method=None, columns_per_stroke=14)
+    # The crop is wider than the ink by a margin of 2 pixels on each side.
+    ink_width = 59 * step + 4
+    assert line.shape == (48, pytest.approx(14 * 60 * (ink_width + 4) / ink_width, abs=1))
+
+
+@pytest.mark.parametrize(("columns_per_stroke", "stretch"), [(3, 1 / 1.5), (100, 1.5)])
+def test_a_line_is_not_stretched_beyond_recognition(columns_per_stroke, stretch):
+    plain, _ = prepare_line(fence(60), deskew_method=None)
+    line, _ = prepare_line(fence(60), deskew_method=None, columns_per_stroke=columns_per_stroke)
+    assert line.shape[1] == pytest.approx(stretch * plain.shape[1], abs=1)
+
+
+@pytest.mark.parametrize("image", [fence(20), fence(1), page(40, 300)], ids=["20", "1", "none"])
+def test_few_strokes_keep_their_proportions(image):
+    plain, line = (
+        prepare_line(image, deskew_method=None, columns_per_stroke=columns)[0]
+        for columns in (None, 11)
+    )
+    assert np.array_equal(plain, line)
+
+
+def test_a_climbing_line_has_as_many_columns_as_a_level_one():
+    level = draw_text_line("the quick brown fox jumps over the lazy dog and runs on")
+    widths = [
+        prepare_line(rotated(level, degrees), columns_per_stroke=11)[0].shape[1]
+        for degrees in (0, 4)
+    ]
+    assert widths[1] == pytest.approx(widths[0], rel=0.05)
+
+
 def test_a_line_too_wide_is_squashed_with_a_warning_that_says_how_much():
     image = page(48, 4000, (0, 0, 4000, 48))
     image[::2] = 255

@@ -49,6 +49,7 @@ def prepare_lines(
         "height": size["height"],
         "width": size.get("width"),
         "width_scale": image_processor.width_scale,
+        "columns_per_stroke": image_processor.columns_per_stroke,
         "deskew_method": None if deskew_method == "none" else deskew_method,
         "num_deskew_passes": image_processor.num_deskew_passes,
         "do_crop": image_processor.do_crop,

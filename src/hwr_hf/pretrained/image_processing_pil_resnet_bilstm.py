@@ -46,7 +46,9 @@ class ResNetBiLstmImageProcessorKwargs(ImagesKwargs, total=False):
         normalization: `"image"`, z-score by the mean and deviation of the line itself, or
             `"channel"`, by `image_mean` and `image_std`, given for values in `[0, 1]`.
         width_scale: With the width in proportion, columns are so many times as many: above 1 the
-            writing is stretched. Letters are told apart by more columns rather than more rows.
+            writing is stretched.
+        columns_per_stroke: With the width in proportion, squeeze wide and stretch narrow writing,
+            so that a stroke has about so many columns. Words have too few strokes to tell.
         max_width: Most columns of a line; a longer one is squashed.
         on_too_wide: `"warn"` or `"error"` when a line must be squashed.
         pad_to_multiple_of: The padded width is a multiple of this.
@@ -63,6 +65,7 @@ class ResNetBiLstmImageProcessorKwargs(ImagesKwargs, total=False):
     num_channels: int | None
     normalization: str | None
     width_scale: int | float | None
+    columns_per_stroke: int | float | None
     max_width: int | None
     on_too_wide: str | None
     pad_to_multiple_of: int | None
@@ -83,6 +86,7 @@ class LineImageProcessorMixin:
     do_resize = True
     size = {"height": 48}
     width_scale = 1.0
+    columns_per_stroke = None
     max_width = 2560
     on_too_wide = "warn"
     num_channels = 1
@@ -119,6 +123,7 @@ class LineImageProcessorMixin:
         on_too_wide: str,
         num_channels: int,
         width_scale: float,
+        columns_per_stroke: float | None,
         max_width: int,
         pad_to_multiple_of: int,
         image_mean: tuple[float, ...] | float | None,
@@ -136,8 +141,12 @@ class LineImageProcessorMixin:
         ):
             if not isinstance(value, int) or value < least:
                 raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}.")
-        if not 0 < width_scale < math.inf:
-            raise ValueError(f"width_scale must be a positive number, got {width_scale!r}.")
+        for name, value in (
+            ("width_scale", width_scale),
+            ("columns_per_stroke", 1 if columns_per_stroke is None else columns_per_stroke),
+        ):
+            if not 0 < value < math.inf:
+                raise ValueError(f"{name} must be a positive number, got {value!r}.")
         if normalization == "channel":
             for name, value in (("image_mean", image_mean), ("image_std", image_std)):
                 if np.size(value) not in (1, num_channels) or value is None:
@@ -173,6 +182,7 @@ class LineImageProcessorMixin:
         do_resize: bool,
         size: SizeDict,
         width_scale: float,
+        columns_per_stroke: float | None,
         max_width: int,
         on_too_wide: str,
         **_,
@@ -187,6 +197,7 @@ class LineImageProcessorMixin:
                 height=size.height,
                 width=size.width,
                 width_scale=width_scale,
+                columns_per_stroke=columns_per_stroke,
                 deskew_method=deskew_method if do_deskew else None,
                 num_deskew_passes=num_deskew_passes,
                 do_crop=do_crop,

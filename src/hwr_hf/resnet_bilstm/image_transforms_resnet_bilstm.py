@@ -42,6 +42,9 @@ MIN_WIDTH = 16  # columns of the prepared line
 ANGLES_AT_ONCE = 16  # tried; more would take more memory for a very wide line
 COARSE_PIXELS = 2000  # of ink, that tell an angle roughly
 SLANT_STEP = 2.5  # degrees between the slants tried
+BUSY_ROWS = 0.25  # of a line, those that cross most strokes: the height of small letters
+FEW_STROKES, MANY_STROKES = 20, 40  # in a row: so few tell nothing of their density, so many all
+MAX_STRETCH = 1.5  # of the columns for the density of strokes, and its inverse the least
 
 # What Pillow raises on bytes that are no image, or half of one
 UNREADABLE_IMAGE = (
@@ -254,6 +257,8 @@ class _Ink:
 
     Attributes:
         y, x: Rows and columns of the ink's pixels.
+        is_first: Whether a pixel begins a stroke: left of it, in the row that it had in the image,
+            is paper.
         height, width: Of the canvas that they lie on.
         paper_level: Median grey level of the paper, to fill what a warp uncovers; white where all
             is ink.
@@ -261,6 +266,7 @@ class _Ink:
 
     y: np.ndarray
     x: np.ndarray
+    is_first: np.ndarray
     height: int
     width: int
     paper_level: int
@@ -274,11 +280,12 @@ def _find_ink(image: np.ndarray) -> _Ink:
     height, width = mask.shape
     y = np.repeat(np.arange(height), mask.sum(axis=1))  # a third of the time of `np.nonzero`
     x = np.flatnonzero(mask) - y * width
+    is_first = np.diff(y * (width + 1) + x, prepend=-2) != 1
     if threshold < 0 and paper_level < 128:
-        return _Ink(y, x, height, width, paper_level=255)
+        return _Ink(y, x, is_first, height, width, paper_level=255)
     counts[: threshold + 1] = 0
     median = np.searchsorted(np.cumsum(counts), counts.sum() / 2)
-    return _Ink(y, x, height, width, int(median))
+    return _Ink(y, x, is_first, height, width, int(median))
 
 
 def has_ink(image: np.ndarray) -> bool:
@@ -554,7 +561,7 @@ def _straightened(ink: _Ink, to_old: np.ndarray) -> tuple[_Ink, np.ndarray]:
     affine = np.eye(3)
     affine[:2, :2] = to_old
     affine[:2, 2] = (old_size - to_old @ new_size) / 2
-    return _Ink(y, x, int(height), int(width), ink.paper_level), affine
+    return _Ink(y, x, ink.is_first, int(height), int(width), ink.paper_level), affine
 
 
 # Cropping
@@ -594,6 +601,29 @@ def _box_of(ink: _Ink, margin: float = 0.04) -> tuple[int, int, int, int]:
     )
 
 
+def _stretch(ink: _Ink, columns_per_stroke: float, scale: float) -> float:
+    """How many times as many columns give strokes so many each.
+
+    Args:
+        ink: Of a deskewed line.
+        columns_per_stroke: Wanted.
+        scale: Columns of the line for a column of the ink.
+
+    Returns:
+        Between the inverse of `MAX_STRETCH` and that; towards 1 where there are few strokes.
+    """
+    strokes_of_rows = np.sort(np.bincount(ink.y[ink.is_first]))
+    strokes_of_rows = strokes_of_rows[strokes_of_rows > 0]
+    num_busy = math.ceil(BUSY_ROWS * len(strokes_of_rows))
+    if num_busy == 0:
+        return 1.0
+    num_strokes = float(strokes_of_rows[-num_busy:].mean())
+    stretch = columns_per_stroke * num_strokes / (scale * (np.ptp(ink.x) + 1))
+    certainty = (num_strokes - FEW_STROKES) / (MANY_STROKES - FEW_STROKES)
+    stretch = stretch ** min(max(certainty, 0.0), 1.0)
+    return float(min(max(stretch, 1 / MAX_STRETCH), MAX_STRETCH))
+
+
 def _focus(image: np.ndarray) -> tuple[np.ndarray, int, int]:
     """The part of a large photo that holds the ink, with a wide margin, and its left and top."""
     small, factor = reduced(image, 4 * WORKING_HEIGHT)
@@ -612,6 +642,7 @@ def prepare_line(
     height: int = 48,
     width: int | None = None,
     width_scale: float = 1.0,
+    columns_per_stroke: float | None = None,
     deskew_method: str | None = "line",
     num_deskew_passes: int = 1,
     do_crop: bool = True,
@@ -629,6 +660,9 @@ def prepare_line(
         height: Rows of the result.
         width: Columns of the result, the writing stretched to fit; None keeps the proportions.
         width_scale: With `width=None`: so many times as many columns as in proportion.
+        columns_per_stroke: With `width=None`: stretch wide writing less and narrow writing more, so
+            that a stroke of a small letter, with the paper to its right, has about so many columns
+            before `width_scale`; None keeps the proportions.
         deskew_method: `"moment"`, `"line"` or None.
         num_deskew_passes: Passes of `"moment"`; `"line"` takes one, and 0 switches both off.
         do_crop: Cut the empty margins off.
@@ -672,6 +706,8 @@ def prepare_line(
         needed_height = height / MAX_UPSCALING / factor
         if box_height < needed_height:
             top, box_height = top - (needed_height - box_height) / 2, needed_height
+        if columns_per_stroke is not None:
+            width_scale *= _stretch(ink, columns_per_stroke, height / box_height)
         needed_width = MIN_WIDTH * box_height / height / width_scale
         if box_width < needed_width:
             left, box_width = left - (needed_width - box_width) / 2, needed_width
