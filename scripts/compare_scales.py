@@ -14,7 +14,7 @@ from hwr_hf.json_files import write_json
 from hwr_hf.scale_comparison import compare_scales
 from hwr_hf.weights_files import file_sha256
 
-SCALES = ["48x1", "48x1.2", "48x1@14", "48x1@12", "48x1@11", "48x1@10", "40x1", "40x1.15"]
+SCALES = ["48x1", "48x1.2", "48x1@14", "48x1@13", "48x1@12", "48x1@11", "40x1", "40x1.15"]
 
 
 def scale(text: str) -> tuple[int, float, float | None]:
@@ -44,7 +44,7 @@ def main() -> None:
     )
     parser.add_argument("--dtype", default="float32", help="float32 or bfloat16 (%(default)s)")
     parser.add_argument("--name", default="IAM", help="the data set's name in the report")
-    parser.add_argument("--output", type=Path, default=Path("results/scales.json"))
+    parser.add_argument("--output", type=Path, default=Path("results/scales/validation.json"))
     arguments = parser.parse_args()
 
     images = {

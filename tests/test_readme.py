@@ -417,6 +417,29 @@ def test_the_error_rates_of_photos_are_those_measured():
     assert report["subset"] == "validation, 100 lines"
 
 
+def test_what_columns_per_stroke_bring_is_as_measured():
+    folder = ROOT / "results" / "scales"
+    rows = json.loads((folder / "validation.json").read_text())["rows"]
+    lines = {row["columns_per_stroke"]: row["lines"] for row in rows if row["height"] == 48}
+    lines[None] = rows[0]["lines"]
+    assert (rows[0]["width_scale"], rows[0]["columns_per_stroke"]) == (1, None)
+    tested = json.loads((folder / "test_lines_11_columns.json").read_text())
+    assert tested["image_processor"]["columns_per_stroke"] == 11
+    before = json.loads((ROOT / "results" / "test_lines.json").read_text())
+
+    def rates(measured):
+        return f"{100 * measured['cer']:.1f} / {100 * measured['wer']:.1f} %"
+
+    def fewer(columns):
+        return f"{1 - lines[columns]['macs'] / lines[None]['macs']:.0%} fewer".replace("%", " %")
+
+    text = " ".join(README.split())
+    assert f"at {rates(lines[12])} CER / WER with {fewer(12)} multiplications" in text
+    assert f"(without it {rates(lines[None])})" in text
+    assert f"with 11 at {rates(lines[11])} with {fewer(11)}" in text
+    assert f"the rates were {rates(tested)} in place of {rates(before)}" in text
+
+
 def test_the_speed_of_the_demo_is_that_measured():
     measured = json.loads((ROOT / "results" / "app_speed.json").read_text())["seconds"]
     stated = re.search(r"first answer takes ([\d.]+) seconds and later ones ([\d.]+)", README)

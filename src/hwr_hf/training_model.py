@@ -63,8 +63,8 @@ class ModelArguments:
         default=None,
         metadata={
             "help": "Squeeze wide and stretch narrow lines until a stroke has about so many "
-            "columns; the model in the package has 11. Default: as --model was trained with, any "
-            "number from scratch."
+            "columns, such as 12. Default: as --model was trained with, in proportion "
+            "from scratch."
         },
     )
 
