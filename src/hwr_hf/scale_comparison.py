@@ -35,9 +35,9 @@ def compare_scales(
     """
     rows = []
     for height, width_scale, columns_per_stroke in scales:
-        row = {"width_scale": width_scale, "columns_per_stroke": columns_per_stroke}
-        options = {"size": {"height": height}, **row}
-        row = {"height": height, **row}
+        widths = {"width_scale": width_scale, "columns_per_stroke": columns_per_stroke}
+        options = {"size": {"height": height}, **widths}
+        row = {"height": height, **widths}
         for kind, dataset in images.items():
             result = evaluate_model(model, dataset, dtype=dtype, image_processor_options=options)
             some = dataset.select(range(0, len(dataset), -(-len(dataset) // COST_IMAGES)))["image"]

@@ -47,7 +47,7 @@ class ModelArguments:
         default=None,
         metadata={
             "help": "Rows of pixels that lines are scaled to; fewer read faster and less well. "
-            "Default: as --model was trained with, 48 from scratch. At best a multiple of the "
+            "Default: as --model has it, 48 from scratch. At best a multiple of the "
             "network's row stride, 8."
         },
     )
@@ -55,7 +55,7 @@ class ModelArguments:
         default=None,
         metadata={
             "help": "Columns of pixels per row that lines are scaled to, as a share of what keeps "
-            "their proportions; more read better and slower. Default: as --model was trained with, "
+            "their proportions; more read lines better, and slower. Default: as --model has it, "
             "1 from scratch."
         },
     )
@@ -63,8 +63,7 @@ class ModelArguments:
         default=None,
         metadata={
             "help": "Squeeze wide and stretch narrow lines until a stroke has about so many "
-            "columns, such as 12. Default: as --model was trained with, in proportion "
-            "from scratch."
+            "columns, such as 12. Default: as --model has it, off from scratch."
         },
     )
 

@@ -660,9 +660,9 @@ def prepare_line(
         height: Rows of the result.
         width: Columns of the result, the writing stretched to fit; None keeps the proportions.
         width_scale: With `width=None`: so many times as many columns as in proportion.
-        columns_per_stroke: With `width=None`: stretch wide writing less and narrow writing more, so
-            that a stroke of a small letter, with the paper to its right, has about so many columns
-            before `width_scale`; None keeps the proportions.
+        columns_per_stroke: With `width=None`: squeeze wide and stretch narrow writing, so that a
+            stroke of a small letter, with the paper to its right, has about so many columns before
+            `width_scale`; None keeps the proportions.
         deskew_method: `"moment"`, `"line"` or None.
         num_deskew_passes: Passes of `"moment"`; `"line"` takes one, and 0 switches both off.
         do_crop: Cut the empty margins off.
