@@ -237,7 +237,9 @@ def test_without_gradio_the_error_says_what_to_install(monkeypatch):
 
 
 def test_help_teaches(capsys):
+    handler = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as stop:
         app_module.main(["--help"])
     assert stop.value.code == 0
     assert "on this machine only" in capsys.readouterr().out
+    assert signal.getsignal(signal.SIGTERM) == handler  # else forks of this process may not end

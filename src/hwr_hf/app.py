@@ -280,7 +280,6 @@ def launch_app(app: gr.Blocks, **options) -> str:
 
 def main(argv: Sequence[str] | None = None, examples: Sequence[str | Path] = ()) -> None:
     """Serve the demo, with these pictures as examples, until Ctrl+C."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # leave through the `with` below
     parser = argparse.ArgumentParser(
         prog="python -m hwr_hf.app",
         description="Serve a web page that reads handwritten lines, on this machine only.",
@@ -297,6 +296,7 @@ def main(argv: Sequence[str] | None = None, examples: Sequence[str | Path] = ())
     add("--port", type=int, help="port to listen on (the first free one from 7860)")
     add("--no-browser", action="store_true", help="print the address, open no browser")
     arguments = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # leave through the `with` below
     disable_progress_bar()
     with tempfile.TemporaryDirectory(prefix="hwr_hf_") as folder:
         # Whatever the server still holds when it ends goes with the folder.
