@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import ModelCard
+from locked_folder import lock
 from ngram_miniature import save_ngram
 from PIL import Image
 
@@ -309,6 +310,24 @@ def test_hidden_files_of_a_folder_stay(tmp_path):
     content = folder_files(tmp_path, "dataset")
     assert content.files == {"data.csv": tmp_path / "data.csv"}
     assert content.left_out == {".env": "hidden", ".git/config": "hidden"}
+
+
+def test_a_linked_folder_stays_and_is_named(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "lines").mkdir()
+    (tmp_path / "lines" / "a.parquet").touch()
+    (tmp_path / "lines" / "more").symlink_to(tmp_path / "disk")
+    content = folder_files(tmp_path / "lines", "dataset")
+    assert content.files.keys() == {"a.parquet"}
+    assert content.left_out == {"more/": "link to a folder"}
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path, monkeypatch):
+    (tmp_path / "a.parquet").touch()
+    (tmp_path / "locked").mkdir()
+    lock(tmp_path / "locked", monkeypatch)
+    with pytest.raises(PermissionError, match="locked"):
+        folder_files(tmp_path, "dataset")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 from locked_folder import lock
 
-from hwr_hf.image_files import images_in
+from hwr_hf.image_files import files_in, is_image_name
 
 
 @pytest.fixture
@@ -14,7 +14,9 @@ def scans(tmp_path):
 
 
 def names_in(folder, **options):
-    return [str(path)[len(str(folder)) + 1 :] for path in images_in(folder, **options)]
+    return [
+        str(path)[len(str(folder)) + 1 :] for path in files_in(folder, is_image_name, **options)
+    ]
 
 
 def test_linked_folders_are_part_of_the_folder(scans):

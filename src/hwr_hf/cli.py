@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 
 from . import DEFAULT_MODEL, __version__
 from .devices import checked_device, default_batch_size, slow_dtype_note
-from .image_files import IMAGE_SUFFIXES, images_in, open_image
+from .image_files import IMAGE_SUFFIXES, files_in, is_image_name, open_image
 from .model_folders import checked_model
 from .reading_options import (
     add_batch_size,
@@ -178,7 +178,7 @@ def find_images(paths: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]
 
 def _images_of(path: str, on_unlistable: Callable[[OSError], None]) -> Iterator[str]:
     if os.path.isdir(path):
-        yield from images_in(path, on_unlistable)
+        yield from files_in(path, is_image_name, on_unlistable)
     elif os.path.exists(path):
         yield path
     else:

@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 
 from . import DEFAULT_MODEL
 from .generated_card import GENERATED_MARK, generated_card
+from .image_files import raise_error
 from .model_card import (
     IAM_LICENSE,
     READING_MARK,
@@ -118,7 +119,7 @@ def model_files(
             files[path.name] = path
         elif path.name not in (RESULTS, CORRECTOR, "__pycache__"):
             left_out[path.name + "/" * path.is_dir()] = _reason(path)
-    for path in _files_in(folder / CORRECTOR):
+    for path in _files_in(folder / CORRECTOR) if (folder / CORRECTOR).is_dir() else ():
         place = path.relative_to(folder).as_posix()
         name = path.relative_to(folder / CORRECTOR).as_posix()
         if _matches(name, TRAINING_STATE) or not _matches(name, MODEL_FILES, CORRECTOR_FILES):
@@ -144,6 +145,7 @@ def folder_files(folder: str | Path, kind: str) -> RepositoryFiles:
     """All files of a Space's or a data set's folder but hidden and compiled ones.
 
     Raises:
+        OSError: A folder in it cannot be listed.
         ValueError: The folder is empty, or is no Space: `README.md` with an `sdk`, and its app.
     """
     folder = Path(folder)
@@ -155,6 +157,8 @@ def folder_files(folder: str | Path, kind: str) -> RepositoryFiles:
             left_out[place.as_posix()] = "hidden"
         elif "__pycache__" in place.parts or path.suffix == ".pyc":
             left_out[place.as_posix()] = "compiled"
+        elif path.is_dir():
+            left_out[f"{place.as_posix()}/"] = "link to a folder"
         else:
             files[place.as_posix()] = path
     if not files:
@@ -318,9 +322,15 @@ def _picture(folder: Path, name: str) -> Path:
 
 
 def _files_in(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
+    """Files of a folder and its sub-folders, and links to other folders, which are not followed.
+
+    Raises:
+        OSError: A folder cannot be listed.
+    """
+    for parent, folders, names in os.walk(folder, onerror=raise_error):
         folders.sort()
-        yield from (Path(parent, name) for name in sorted(names))
+        links = (name for name in folders if Path(parent, name).is_symlink())
+        yield from (Path(parent, name) for name in sorted([*names, *links]))
 
 
 def _matches(name: str, *patterns: re.Pattern) -> bool:

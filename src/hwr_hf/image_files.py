@@ -21,15 +21,18 @@ def raise_error(error: OSError) -> None:
     raise error
 
 
-def images_in(
-    folder: str | os.PathLike, on_unlistable: Callable[[OSError], None] = raise_error
+def files_in(
+    folder: str | os.PathLike,
+    is_wanted: Callable[[str], bool],
+    on_unlistable: Callable[[OSError], None] = raise_error,
 ) -> Iterator[str]:
-    """Paths of the images in a folder and its sub-folders, in an order that is always the same.
+    """Paths of the files in a folder and its sub-folders, in an order that is always the same.
 
     Links to folders are followed, but not those to a folder that they are in.
 
     Args:
         folder: Where to look.
+        is_wanted: Whether a file of this name is one of them.
         on_unlistable: Called with the error of a folder that cannot be listed, its `filename`.
 
     Raises:
@@ -41,7 +44,7 @@ def images_in(
         subdirectories[:] = sorted(
             name for name in subdirectories if not _leads_back(directory, name)
         )
-        yield from (os.path.join(directory, name) for name in sorted(names) if is_image_name(name))
+        yield from (os.path.join(directory, name) for name in sorted(names) if is_wanted(name))
 
 
 def _leads_back(directory: str, name: str) -> bool:

@@ -2,6 +2,7 @@ import os
 
 import pytest
 from drawing import draw_text_line
+from locked_folder import lock
 from PIL import Image
 
 from hwr_hf.data.labelled_folder import LabelledFolder, OutsideFolderError
@@ -54,6 +55,22 @@ def test_a_link_out_of_the_folder_is_refused(folder):
     (folder / "link.png").symlink_to(folder.parent / "secret.png")
     with pytest.raises(OutsideFolderError, match="link out of the folder"):
         LabelledFolder(folder).read_image("link.png")
+
+
+def test_sub_folders_that_are_not_looked_through_are_told(folder, monkeypatch):
+    (folder / "locked").mkdir()
+    (folder / "out").symlink_to(folder.parent)
+    (folder / "around").symlink_to(folder)
+    (folder / "same").symlink_to(folder / "sub")
+    (folder / ".git").symlink_to(folder.parent)
+    lock(folder / "locked", monkeypatch)
+    found = LabelledFolder(folder)
+    assert found.images == ["a.png", "sub/b.png"]
+    told = {fault.file: fault.reason.partition(":")[0] for fault in found.faults}
+    assert told == {
+        "locked/": "folder that cannot be listed",
+        "out/": "link to a folder outside of this one",
+    }
 
 
 def test_a_pipe_is_not_read(folder):

@@ -283,6 +283,17 @@ def test_a_stop_names_the_line_and_leaves_nothing(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["user"]
 
 
+def test_a_sub_folder_that_is_not_looked_through_is_reported(make_folder, pack, tmp_path):
+    (tmp_path / "disk").mkdir()
+    folder = make_folder({"a": "one"})
+    (folder / "more").symlink_to(tmp_path / "disk")
+    result = pack(folder)
+    assert result.skipped == {"link to a folder outside of this one": 1}
+    assert "more/\tlink to a folder" in (tmp_path / "out" / "skipped.tsv").read_text()
+    with pytest.raises(PackingStoppedError, match="more/: link to a folder"):
+        pack(folder, overwrite=True, strict=True)
+
+
 def test_a_folder_of_which_nothing_can_be_packed_is_told(make_folder, pack, tmp_path):
     with pytest.raises(ValueError, match="can be packed: 2 x empty text"):
         pack(make_folder({"a": "", "b": " "}))

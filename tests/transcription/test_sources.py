@@ -78,6 +78,24 @@ def test_parquet_of_bytes(tmp_path, pngs, pixels, as_folder):
     assert contents(path.parent if as_folder else path) == pixels
 
 
+def test_tables_in_a_linked_folder_are_read(tmp_path, pngs, pixels):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "data").mkdir()
+    pyarrow.parquet.write_table(pyarrow.table({"scan": pngs}), tmp_path / "disk" / "a.parquet")
+    (tmp_path / "data" / "more").symlink_to(tmp_path / "disk")
+    (tmp_path / "data" / "around").symlink_to(tmp_path / "data")
+    assert contents(tmp_path / "data") == pixels
+    assert next(open_source(str(tmp_path / "data")).items()).id == "more/a.parquet#0"
+
+
+def test_tables_beside_a_folder_that_cannot_be_listed_are_refused(tmp_path, pngs, monkeypatch):
+    (tmp_path / "locked").mkdir()
+    pyarrow.parquet.write_table(pyarrow.table({"scan": pngs}), tmp_path / "a.parquet")
+    lock(tmp_path / "locked", monkeypatch)
+    with pytest.raises(PermissionError, match="locked"):
+        open_source(str(tmp_path))
+
+
 def test_a_folder_of_tables_and_images_is_refused_with_one_of_each_named(tmp_path, pngs):
     pyarrow.parquet.write_table(pyarrow.table({"scan": pngs}), tmp_path / "lines.parquet")
     (tmp_path / "more").mkdir()

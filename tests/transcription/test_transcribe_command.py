@@ -66,6 +66,20 @@ def test_the_same_command_goes_on_and_another_is_refused(lines, tmp_path, capsys
     assert rows_in(tmp_path / "out")[1]["words"] is None
 
 
+def test_a_source_is_told_by_its_place(lines, tmp_path, monkeypatch, capsys):
+    output = tmp_path / "out"
+    shutil.copytree(lines, tmp_path / "later" / "lines")
+    monkeypatch.chdir(tmp_path)
+    command = ["--output", str(output), "--no-words"]
+    assert main(["transcribe", "lines", *command]) == 1
+    assert main(["transcribe", "lines/", *command]) == 1
+    assert main(["transcribe", str(lines), *command]) == 1
+    assert "images a second" not in capsys.readouterr().out.split("rows:", 1)[1]
+    monkeypatch.chdir(tmp_path / "later")
+    assert main(["transcribe", "lines", *command]) == 2
+    assert f"{lines}' and not '{tmp_path / 'later' / 'lines'}'" in capsys.readouterr().err
+
+
 def test_a_narrow_beam_belongs_to_the_job(lines, tmp_path, capsys):
     command = ["transcribe", str(lines), "--output", str(tmp_path / "out"), "--no-words"]
     assert main([*command, "--beam-width", "8"]) == 2

@@ -67,6 +67,11 @@ class LabelledFolder:
         folder: The user's folder, sub-folders included; hidden ones are not looked at.
         excluded: A folder in it that is not looked at either, such as an earlier output.
 
+    Attributes:
+        files: Their paths in the folder, sorted.
+        images: Those of them that are images by their names.
+        faults: Sub-folders that could not be looked through, and why.
+
     Raises:
         FileNotFoundError: There is no such folder.
     """
@@ -75,8 +80,33 @@ class LabelledFolder:
         self.folder = Path(folder).expanduser().resolve()
         if not self.folder.is_dir():
             raise FileNotFoundError(f"There is no folder {folder}. Give the one with your images.")
-        self.files = sorted(_walk(self.folder, excluded and Path(excluded).resolve()))
+        self.faults: list[Fault] = []
+        self.files = sorted(self._walk(excluded and Path(excluded).resolve()))
         self.images = [file for file in self.files if has_suffix(file, IMAGE_SUFFIXES)]
+
+    def _walk(self, excluded: Path | None) -> Iterator[str]:
+        for parent, subfolders, names in os.walk(self.folder, onerror=self._note_unlistable):
+            subfolders[:] = sorted(
+                name
+                for name in subfolders
+                if not name.startswith((".", "__MACOSX")) and Path(parent, name) != excluded
+            )
+            for name in subfolders:
+                # What is in a link to this folder or a part of it is looked through anyway.
+                if not Path(parent, name).resolve().is_relative_to(self.folder):
+                    self._note(
+                        Path(parent, name),
+                        "link to a folder outside of this one: copy that folder into it",
+                    )
+            for name in names:
+                if not name.startswith("."):
+                    yield Path(parent, name).relative_to(self.folder).as_posix()
+
+    def _note_unlistable(self, error: OSError) -> None:
+        self._note(Path(error.filename), f"folder that cannot be listed: {error.strerror}")
+
+    def _note(self, subfolder: Path, reason: str) -> None:
+        self.faults.append(Fault(f"{subfolder.relative_to(self.folder).as_posix()}/", reason))
 
     def path(self, file: str) -> Path:
         """Where a listed file is.
@@ -143,15 +173,3 @@ def split_of_folder(file: str) -> str | None:
     """The split that a sub-folder in a file's path stands for: validation for `val/a.png`."""
     names = (part.lower() for part in Path(file).parent.parts)
     return next((SPLIT_NAMES[name] for name in names if name in SPLIT_NAMES), None)
-
-
-def _walk(folder: Path, excluded: Path | None) -> Iterator[str]:
-    for parent, subfolders, names in os.walk(folder):
-        subfolders[:] = sorted(
-            name
-            for name in subfolders
-            if not name.startswith((".", "__MACOSX")) and Path(parent, name) != excluded
-        )
-        for name in names:
-            if not name.startswith("."):
-                yield Path(parent, name).relative_to(folder).as_posix()

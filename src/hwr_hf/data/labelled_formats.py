@@ -8,6 +8,7 @@
 import os
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from .labelled_folder import (
@@ -37,7 +38,7 @@ FORMATS = ("text", "table", "metadata", "page", "alto")
 def read_lines(
     folder: LabelledFolder, format: str, cut: str = "polygon"
 ) -> Iterator[LabelledLine | Fault]:
-    """The folder's lines as a format has them, in the order of the files.
+    """What could not be looked through, then the lines as a format has them, in the files' order.
 
     Args:
         folder: The user's folder.
@@ -47,11 +48,12 @@ def read_lines(
     Raises:
         ValueError: The folder has no file of this format.
     """
+    readers = {"text": read_text_files, "table": read_tables, "metadata": read_metadata}
     if format in ("page", "alto"):
-        return read_pages(folder, format, cut)
-    return {"text": read_text_files, "table": read_tables, "metadata": read_metadata}[format](
-        folder
-    )
+        lines = read_pages(folder, format, cut)
+    else:
+        lines = readers[format](folder)
+    return chain(folder.faults, lines)
 
 
 def detect_format(folder: LabelledFolder) -> str:

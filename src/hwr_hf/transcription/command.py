@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parts = Parts(
         arguments.output,
         {
-            "source": arguments.source,
+            "source": source.place,
             "image_column": arguments.image_column,
             "split": arguments.split or DEFAULT_SPLIT,
             **settings.describe(),

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hwr_hf.image_files import IMAGE_SUFFIXES, images_in, is_image_name
+from hwr_hf.image_files import IMAGE_SUFFIXES, files_in, is_image_name
 
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+TABLE_SUFFIX = ".parquet"
 SAVED_DATASET_FILES = ("dataset_dict.json", "state.json")
 DEFAULT_SPLIT = "train"
 SPLIT_OF_FILES = "Give one of the files, or a folder with those of one split."
@@ -47,11 +48,13 @@ class Source:
     """Images in a fixed order.
 
     Attributes:
-        name: As it was given; part of what a resumed job must agree with.
+        name: As it was given, for messages.
+        place: Its absolute path, or its name on the Hub; what a resumed job must agree with.
         items: Function that starts from the first image again at each call.
     """
 
     name: str
+    place: str
     items: Callable[[], Iterator[Item]]
 
 
@@ -78,27 +81,31 @@ def open_source(
     path = Path(source).expanduser().absolute()
     if path.is_dir():
         if any((path / name).is_file() for name in SAVED_DATASET_FILES):
-            return Source(source, lambda: _saved_dataset_items(path, image_column, split))
+            return Source(
+                source, str(path), lambda: _saved_dataset_items(path, image_column, split)
+            )
         files = _parquet_files(path, without)
         if files:
             _check_no_images(path)
             _check_not_given("--split", split, f"{source} holds Parquet files", SPLIT_OF_FILES)
-            return Source(source, lambda: _parquet_items(path, files, image_column))
+            return Source(source, str(path), lambda: _parquet_items(path, files, image_column))
         _check_not_given("--split", split, f"{source} is a folder of images")
         _check_not_given("--image-column", image_column, f"{source} is a folder of images")
-        return Source(source, lambda: _folder_items(path))
+        return Source(source, str(path), lambda: _folder_items(path))
     if path.is_file():
         if path.name.lower().endswith(ARCHIVE_SUFFIXES):
             _check_not_given("--split", split, f"{source} is an archive of images")
             _check_not_given("--image-column", image_column, f"{source} is an archive of images")
-            return Source(source, lambda: _archive_items(path))
-        if path.suffix.lower() == ".parquet":
+            return Source(source, str(path), lambda: _archive_items(path))
+        if _is_table_name(path.name):
             _check_not_given("--split", split, f"{source} is one file")
-            return Source(source, lambda: _parquet_items(path.parent, [path], image_column))
+            return Source(
+                source, str(path), lambda: _parquet_items(path.parent, [path], image_column)
+            )
         raise ValueError(f"{source} is no source of images. Give {KINDS}.")
     # A path that is mistyped must not ask the network.
     if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", source) and not path.parent.is_dir():
-        return Source(source, lambda: _hub_items(source, image_column, split))
+        return Source(source, source, lambda: _hub_items(source, image_column, split))
     raise FileNotFoundError(f"There is no {source}. Give {KINDS}.")
 
 
@@ -114,7 +121,7 @@ def _folder_items(folder: Path) -> Iterator[Item]:
         return printable(Path(path).relative_to(folder).as_posix())
 
     unlistable: list[OSError] = []
-    for path in images_in(folder, unlistable.append):
+    for path in files_in(folder, is_image_name, unlistable.append):
         yield Item(name(path), path)
     for error in unlistable:
         reason = f"The folder cannot be listed: {error.strerror}."
@@ -160,12 +167,23 @@ def _archive_items(path: Path) -> Iterator[Item]:
 
 
 def _parquet_files(folder: Path, without: str | Path | None) -> list[Path]:
-    """The Parquet files in a folder and its sub-folders, in order."""
-    files = sorted(folder.rglob("*.parquet"))
-    if without is None:
-        return files
-    left_out = Path(without).expanduser().resolve()
-    return [file for file in files if left_out not in file.resolve().parents]
+    """The Parquet files in a folder and its sub-folders, in order.
+
+    Raises:
+        OSError: There are some, and a sub-folder that may hold more cannot be listed.
+    """
+    unlistable: list[OSError] = []
+    files = sorted(map(Path, files_in(folder, _is_table_name, unlistable.append)))
+    if without is not None:
+        left_out = Path(without).expanduser().resolve()
+        files = [file for file in files if left_out not in file.resolve().parents]
+    if files and unlistable:
+        raise unlistable[0]
+    return files
+
+
+def _is_table_name(name: str) -> bool:
+    return name.lower().endswith(TABLE_SUFFIX) and not name.startswith(".")
 
 
 def _check_no_images(folder: Path) -> None:
