@@ -11,8 +11,9 @@ from pathlib import Path
 from hwr_hf import DEFAULT_MODEL
 from hwr_hf.data.iam import load_iam
 from hwr_hf.json_files import write_json
+from hwr_hf.model_folders import checked_model
 from hwr_hf.scale_comparison import compare_scales
-from hwr_hf.weights_files import file_sha256
+from hwr_hf.weights_files import weights_sha256
 
 SCALES = ["48x1", "48x1.2", "48x1@14", "48x1@13", "48x1@12", "48x1@11", "40x1", "40x1.15"]
 
@@ -47,11 +48,15 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("results/scales/validation.json"))
     arguments = parser.parse_args()
 
-    images = {
-        "lines": load_iam(arguments.iam, unit="lines")["validation"],
-        "words": load_iam(arguments.iam, unit="words", segmentation="ok")["validation"],
-    }
-    rows = compare_scales(arguments.model, images, arguments.scales, arguments.dtype)
+    try:
+        model = checked_model(arguments.model)
+        images = {
+            "lines": load_iam(arguments.iam, unit="lines")["validation"],
+            "words": load_iam(arguments.iam, unit="words", segmentation="ok")["validation"],
+        }
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+    rows = compare_scales(model, images, arguments.scales, arguments.dtype)
     report = {
         "dataset": arguments.name,
         "split": "aachen",
@@ -59,7 +64,7 @@ def main() -> None:
         + ", ".join(f"{len(dataset):,} {kind}" for kind, dataset in images.items()),
         "text": "natural, case-sensitive",
         "decoder": "greedy",
-        "model_sha256": file_sha256(Path(arguments.model) / "model.safetensors"),
+        "model_sha256": weights_sha256(model),
         "dtype": arguments.dtype,
         "rows": rows,
     }

@@ -465,3 +465,11 @@ def test_a_push_that_is_cut_says_that_it_waits_and_goes_on(push, hub, caplog):
     hub.fail(Fault("POST", "/commit/", "cut"))
     assert push()[0] == 0
     assert "Trying again in 1 s." in caplog.text
+
+
+@pytest.mark.parametrize("deskew", [[], ["--deskew", "line"], ["--deskew", "none"]])
+def test_passes_are_of_the_moment_method_alone(deskew, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    command = ["evaluate", "--iam", ".", "--output", "out.json", "--deskew-passes", "2"]
+    assert main([*command, *deskew]) == 2
+    assert "Add --deskew moment" in capsys.readouterr().err

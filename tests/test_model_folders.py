@@ -43,6 +43,17 @@ def test_an_incomplete_or_other_model_is_told(tiny_model_dir, tmp_path, file, co
 
 
 @pytest.mark.parametrize(
+    "index", ["{", "[]", "{}", '{"weight_map": []}', '{"weight_map": {"a": 1}}']
+)
+def test_a_damaged_index_of_the_weights_is_told(tiny_model_dir, tmp_path, index):
+    folder = shutil.copytree(tiny_model_dir, tmp_path / "model")
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(index)
+    with pytest.raises(ValueError, match=r"model\.safetensors\.index\.json is damaged"):
+        checked_model(str(folder))
+
+
+@pytest.mark.parametrize(
     "command",
     [
         ["read", "one.png", "--model", "./no-model"],

@@ -340,21 +340,15 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     page = arguments.worst_lines or Path("runs", Path(arguments.output).stem + "_worst_lines.html")
     for path in (arguments.output, page):  # reading takes long
         check_writable(path)
+    deskewing = _deskewing(arguments)
     dataset, about = _evaluation_data(arguments)
-    options = {}
-    if arguments.deskew is not None:
-        options["do_deskew"] = arguments.deskew != "none"
-    if arguments.deskew in ("line", "moment"):
-        options["deskew_method"] = arguments.deskew
-    if arguments.deskew_passes is not None:
-        options["num_deskew_passes"] = arguments.deskew_passes
     result = evaluate_model(
         model,
         dataset,
         batch_size=arguments.batch_size or default_batch_size(device),
         device=device,
         dtype=arguments.dtype,
-        image_processor_options=options,
+        image_processor_options=deskewing,
         lowercase=arguments.lowercase,
         num_samples=arguments.num_samples,
         num_workers=arguments.num_workers,
@@ -435,6 +429,23 @@ def _choose_part(arguments: argparse.Namespace) -> None:
                 f"--{name.replace('_', '-')} {getattr(arguments, name)} chooses something of "
                 f"{options} alone. Leave it out."
             )
+
+
+def _deskewing(arguments: argparse.Namespace) -> dict:
+    """The image processor's settings that the options stand for."""
+    settings: dict = {}
+    if arguments.deskew is not None:
+        settings["do_deskew"] = arguments.deskew != "none"
+    if arguments.deskew in ("line", "moment"):
+        settings["deskew_method"] = arguments.deskew
+    if arguments.deskew_passes is not None:
+        if arguments.deskew != "moment":
+            raise ValueError(
+                f"--deskew-passes {arguments.deskew_passes} is for the method that can take "
+                "several. Add --deskew moment, or leave it out."
+            )
+        settings["num_deskew_passes"] = arguments.deskew_passes
+    return settings
 
 
 def _evaluation_data(arguments: argparse.Namespace):
@@ -587,7 +598,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--segmentation", choices=["all", "ok"], help="of --iam: ok are the well cut ones (all)")
     add("--lowercase", action="store_true", help="compare without regard to case")
     add("--deskew", choices=["none", "line", "moment"], help="instead of the model's own setting")
-    add("--deskew-passes", type=int, choices=[0, 1, 2], help="instead of the model's own setting")
+    add("--deskew-passes", type=int, choices=[0, 1, 2], help="of --deskew moment (the model's own)")
     add("--num-samples", type=positive, metavar="N", help="read N lines drawn at random")
     add("--seed", type=int, default=0, help="of the drawn lines and the intervals (%(default)s)")
     add("--worst-lines", metavar="FILE", help="HTML page (runs/OUTPUT_worst_lines.html)")

@@ -10,14 +10,21 @@ INDEX = "model.safetensors.index.json"
 
 
 def weight_files(folder: str | Path) -> list[Path]:
-    """The files of a model's weights; none if one is missing or they are in another format."""
+    """The files of a model's weights; none if one is missing or they are in another format.
+
+    Raises:
+        ValueError: What names the shards is damaged.
+    """
     folder = Path(folder)
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
     if not (folder / INDEX).is_file():
         return []
-    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    shards = [folder / name for name in sorted(set(index["weight_map"].values()))]
+    try:
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        shards = [folder / name for name in sorted(set(index["weight_map"].values()))]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # no JSON, or of other shape
+        raise ValueError(f"{folder / INDEX} is damaged. Get the model again.") from error
     return shards if all(shard.is_file() for shard in shards) else []
 
 
