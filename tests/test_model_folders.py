@@ -13,6 +13,14 @@ def test_a_hub_id_and_a_model_are_left_as_they_are(model, tiny_model_dir):
     assert checked_model(str(tiny_model_dir)) == str(tiny_model_dir)
 
 
+def test_a_name_beside_other_folders_is_not_asked_of_the_hub(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert checked_model("runs/mine") == "runs/mine"
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(ValueError, match="There is no model folder runs/mine"):
+        checked_model("runs/mine")
+
+
 def test_the_folder_of_a_training_that_runs_names_its_last_checkpoint(tmp_path):
     for step in (900, 1000):
         (tmp_path / f"checkpoint-{step}").mkdir()

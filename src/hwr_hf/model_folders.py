@@ -18,7 +18,9 @@ def checked_model(model: str) -> str:
     if os.path.isdir(model):
         _check_folder(Path(model))
         return model
-    if model.startswith((".", "~", os.sep)) or model.count("/") > 1:
+    # A path that is mistyped must not ask the network.
+    is_path = model.startswith((".", "~", os.sep)) or model.count("/") > 1
+    if is_path or ("/" in model and Path(model).parent.is_dir()):
         raise ValueError(
             f"There is no model folder {model}. Give a folder or a Hub id (user/name)."
         )

@@ -41,7 +41,7 @@ class ResNetBiLstmImageProcessor(LineImageProcessorMixin, TorchvisionBackend):
         pixel_values = torch.zeros(shape, dtype=torch.float32, device=device)
         pixel_mask = torch.zeros((len(lines), width), dtype=torch.int64, device=device)
         for i, line in enumerate(lines):
-            line = torch.from_numpy(line).to(device)[None].float() / 255  # (1, height, width)
+            line = torch.from_numpy(line).to(device)[None].float().div_(255)  # (1, height, width)
             if do_normalize and normalization == "channel":
                 mean, std = (
                     torch.tensor(v, device=device).reshape(-1, 1, 1)
@@ -49,8 +49,9 @@ class ResNetBiLstmImageProcessor(LineImageProcessorMixin, TorchvisionBackend):
                 )
                 line = (line - mean) / std
             elif do_normalize:
-                std = line.std(correction=0)
-                line = torch.where(std > MIN_STD, (line - line.mean()) / std, 0)
+                line -= line.mean()
+                std = line.square().mean().sqrt()
+                line *= torch.where(std > MIN_STD, 1 / std, 0)
             pixel_values[i, :, :, : line.shape[2]] = line
             pixel_mask[i, : line.shape[2]] = 1
         data = {"pixel_values": pixel_values, "pixel_mask": pixel_mask}

@@ -111,10 +111,11 @@ class ResNetBiLstmTokenizer(TokenizersBackend):
         Padding, blanks and the loss's ignored labels (below 0) are dropped; an unknown character
         stays visible whatever `skip_special_tokens` says.
         """
+        blank_id = self.pad_token_id  # looked up once: the library's lookup is slow
         ids = [token_ids] if isinstance(token_ids, int) else list(token_ids)
         if group_tokens:
-            ids = ctc_collapse(ids, blank_id=self.pad_token_id)
-        ids = [id_ for id_ in ids if id_ != self.pad_token_id and id_ >= 0]
+            ids = ctc_collapse(ids, blank_id)
+        ids = [id_ for id_ in ids if id_ != blank_id and id_ >= 0]
         return super()._decode(
             ids, clean_up_tokenization_spaces=clean_up_tokenization_spaces, **kwargs
         )
