@@ -415,6 +415,7 @@ def load_recogniser(model_dir: str | Path, image_processor_options: dict):
 
     # The weights may be stored as float16, which a CPU computes slowly or not at all.
     model = AutoModelForCTC.from_pretrained(model_dir, dtype=torch.float32)
+    model.check_weights()
     processor = AutoProcessor.from_pretrained(model_dir)
     for name, value in image_processor_options.items():
         if not hasattr(processor.image_processor, name):

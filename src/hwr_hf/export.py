@@ -22,6 +22,7 @@ def save_half_precision(model: str | Path, output: str | Path) -> None:
     """
     output = Path(output)
     recogniser = ResNetBiLstmForCTC.from_pretrained(model, dtype=torch.float32)
+    recogniser.check_weights()
     recogniser.half().save_pretrained(output)
     ResNetBiLstmProcessor.from_pretrained(model).save_pretrained(output)
     # The weights are float16 for their size only; a CPU computes it slowly or not at all.

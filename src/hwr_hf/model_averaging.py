@@ -38,6 +38,8 @@ def average_models(
             "above 0."
         )
     models = [ResNetBiLstmForCTC.from_pretrained(folder, dtype=torch.float32) for folder in folders]
+    for model in models:
+        model.check_weights()
     states = [model.state_dict() for model in models]
     for folder, state in zip(folders, states, strict=True):
         for name in state.keys() | states[0].keys():

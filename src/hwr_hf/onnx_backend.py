@@ -35,6 +35,7 @@ class OnnxForCTC:
 
     def __init__(self, recogniser: ResNetBiLstmForCTC, path: str | Path | None = None):
         import_onnx()
+        recogniser.check_weights()
         key = tensors_sha256(recogniser)
         path = path or find_onnx(recogniser) or cached_onnx(recogniser, key)
         self.session = _session(path)

@@ -58,6 +58,7 @@ def export_onnx(model: str | Path, output: str | Path, int8: bool = False) -> Pa
             f"{ResNetBiLstmForCTC.__name__} can be exported, the head that the pipeline decodes."
         )
     recogniser = ResNetBiLstmForCTC.from_pretrained(model, dtype=torch.float32)
+    recogniser.check_weights()
     if not is_own_folder:
         processor = ResNetBiLstmProcessor.from_pretrained(model)
         recogniser.save_pretrained(output)

@@ -96,6 +96,7 @@ def make_model(arguments: ModelArguments) -> tuple[ResNetBiLstmForCTC, ResNetBiL
             )
         folder = model_folder(arguments.model)
         model = ResNetBiLstmForCTC.from_pretrained(folder, dtype=torch.float32)
+        model.check_weights()
         model.config.temperature = 1.0  # it was fitted to the weights of before
         if overrides:
             model = prune(

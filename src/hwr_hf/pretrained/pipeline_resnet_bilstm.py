@@ -119,6 +119,8 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
                 f"The tokenizer has {len(self.tokenizer)} ids and the model "
                 f"{self.model.config.vocab_size} classes. Load both from the same folder."
             )
+        if isinstance(self.model, torch.nn.Module):
+            self.model.check_weights()
         if self.device.type == "cpu" and isinstance(self.model, torch.nn.Module):
             if self.model.dtype == torch.float16:  # published to be small; a CPU is slow with it
                 self.model.float()

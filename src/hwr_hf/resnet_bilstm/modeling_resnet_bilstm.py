@@ -262,13 +262,39 @@ class ResNetBiLstmPreTrainedModel(HubFolderMixin, PreTrainedModel):
     # What stands beside the weights in a repository of the Hub has to be read at their revision.
     revision: str | None = None
 
+    # Names of the weights that the configuration and what was loaded do not both have.
+    unfit_weights: tuple[str, ...] = ()
+
     @classmethod
-    def from_pretrained(cls, *args, revision: str = "main", **kwargs):
-        """Loads as the library does, and keeps the revision."""
-        loaded = super().from_pretrained(*args, revision=revision, **kwargs)
-        model = loaded[0] if isinstance(loaded, tuple) else loaded  # with output_loading_info
+    def from_pretrained(
+        cls, *args, revision: str = "main", output_loading_info: bool = False, **kwargs
+    ):
+        """Loads as the library does, and keeps the revision and which weights do not fit."""
+        model, info = super().from_pretrained(
+            *args, revision=revision, output_loading_info=True, **kwargs
+        )
         model.revision = revision
-        return loaded
+        model.unfit_weights = (*sorted(info["missing_keys"]), *sorted(info["unexpected_keys"]))
+        return (model, info) if output_loading_info else model
+
+    def train(self, mode: bool = True):
+        """As of every module; weights that are trained are at random no more."""
+        if mode:
+            self.unfit_weights = ()
+        return super().train(mode)
+
+    def check_weights(self) -> None:
+        """Raises ValueError for weights that do not fit the configuration.
+
+        The library leaves those it has no place for out, and fills those it lacks at random, as it
+        should be for a new head that is to be trained; nothing is to be read with them.
+        """
+        if self.unfit_weights:
+            raise ValueError(
+                f"The weights of {self.name_or_path} do not fit its config.json: one of the two "
+                f"lacks {len(self.unfit_weights)} tensors of the other, such as "
+                f"{self.unfit_weights[0]}. Get the model again."
+            )
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -400,6 +426,10 @@ class ResNetBiLstmModel(ResNetBiLstmPreTrainedModel):
 
 class ResNetBiLstmForCTC(ResNetBiLstmPreTrainedModel):
     """The recogniser: one distribution over the blank and the characters for every frame."""
+
+    # Nothing is read with the shortcut.
+    _keys_to_ignore_on_load_missing = [r"^shortcut_head\."]
+    _keys_to_ignore_on_load_unexpected = [r"^shortcut_head\."]
 
     def __init__(self, config: ResNetBiLstmConfig):
         super().__init__(config)
