@@ -111,10 +111,11 @@ def test_a_wrong_path_is_named_before_anything_is_drawn(tmp_path):
         load_synthetic(5, iam_ondb_path=tmp_path)
 
 
-def write_strokes(path, num_forms):
+def write_strokes(path, num_forms, texts=None):
     letters = [[x, 0, 0, 20, 10, 0, 0, -20] for x in (0, 16, 70, 86)]
+    texts = texts or {}
     rows = [
-        {"id": f"f{n:02}-01", "form": f"f{n:02}", "text": "on it", "strokes": letters}
+        {"id": f"f{n:02}-01", "form": f"f{n:02}", "text": texts.get(n, "on it"), "strokes": letters}
         for n in range(num_forms)
     ]
     path.write_text("\n".join(map(json.dumps, rows)))
@@ -133,3 +134,17 @@ def test_plain_lines_are_of_forms_that_are_not_trained_on(tmp_path):
 def test_too_few_forms_leave_none_to_read(tmp_path):
     with pytest.raises(ValueError, match="too few forms"):
         load_plain_pen_lines(write_strokes(tmp_path / "strokes.jsonl", 3))
+
+
+def test_no_form_is_drawn_from_that_is_measured_on_or_must_not_be_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    names = [
+        "".join(pair) for pair in itertools.islice(itertools.product("abcdefgh", repeat=2), 60)
+    ]
+    texts = {number: f"{name} it" for number, name in enumerate(names)}
+    path = write_strokes(tmp_path / "strokes.jsonl", 60, texts | {3: f"{names[3]} it as it is"})
+    measured_on = set(load_plain_pen_lines(path)["text"])
+    assert measured_on == {texts[19], texts[39], texts[59]}
+    lines = load_synthetic(400, iam_ondb_path=path, unseen_texts=[f"{names[3]} it, as it is."])
+    drawn = {word for text in lines["text"] for word in text.split()} & set(names)
+    assert drawn == set(names) - {names[number] for number in (3, 19, 39, 59)}

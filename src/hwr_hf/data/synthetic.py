@@ -21,7 +21,7 @@ from PIL import Image
 from . import corpus, fonts, iam_ondb, paper, pen, pen_words
 from .corpus import TextLines
 from .fonts import HandwritingFonts
-from .iam_ondb import PenLine, hold_out_forms, read_iam_ondb
+from .iam_ondb import PenLine, hold_out_forms, lines_that_may_be_seen, read_iam_ondb
 from .paper import Paper
 from .pen import Pen, draw_strokes
 from .pen_words import NORMAL_FRAME, PenWords
@@ -235,9 +235,9 @@ def _source(
     iam_ondb_path: str | None, fonts_dir: str | None, text_paths: list[str], unseen_texts: list[str]
 ) -> dict:
     """What `SyntheticLines` draws from, read from its paths."""
-    pen_lines = read_iam_ondb(iam_ondb_path, unseen_texts) if iam_ondb_path else ()
+    pen_lines = read_iam_ondb(iam_ondb_path) if iam_ondb_path else ()
     return {
-        "pen_lines": hold_out_forms(pen_lines)[0],
+        "pen_lines": lines_that_may_be_seen(hold_out_forms(pen_lines)[0], unseen_texts),
         "handwriting_fonts": HandwritingFonts(fonts_dir) if fonts_dir else None,
         "texts": TextLines(text_paths) if text_paths else None,
     }
