@@ -213,6 +213,69 @@ def test_a_failure_that_stays_publishes_nothing_and_the_same_call_goes_on(hub, f
     assert num_commits(hub) == 1
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Fault("POST", "/commit/", "lose answer"), id="answer-to-the-commit-lost"),
+        pytest.param(Fault("POST", "paths-info", 502), id="502-at-the-check"),
+    ],
+)
+def test_a_commit_before_a_failure_that_passes_is_told_with_what_it_deleted(hub, folder, fault):
+    push_model(folder, REPO)
+    repository = hub.repository(REPO)
+    stored = repository.commits[repository.branches["main"]]
+    repository.commit("main", stored | {"model.onnx": StoredFile(b"0", False)}, "by hand")
+    hub.fail(fault)
+    pushed = push_model(folder, REPO)
+    assert fault.times == 0
+    assert pushed.is_new
+    assert pushed.deleted == ("model.onnx",)
+    assert pushed.commit == repository.branches["main"]
+    assert num_commits(hub) == 3
+
+
+def test_a_commit_that_could_not_be_checked_is_named_with_what_it_deleted(hub, folder):
+    push_model(folder, REPO)
+    repository = hub.repository(REPO)
+    stored = repository.commits[repository.branches["main"]]
+    repository.commit("main", stored | {"model.onnx": StoredFile(b"0", False)}, "by hand")
+    hub.fail(Fault("POST", "paths-info", 503, times=99))
+    with pytest.raises(ConnectionError) as raised:
+        push_model(folder, REPO)
+    commit = repository.branches["main"]
+    assert (
+        f"The files are in {REPO} as commit {commit}, which deleted model.onnx, but could not be "
+        "checked. Run the same command again"
+    ) in str(raised.value)
+    hub.faults.clear()
+    assert push_model(folder, REPO).commit == commit
+
+
+@pytest.mark.parametrize(
+    ("path", "action", "outcome", "commits"),
+    [
+        pytest.param("/lfs/", "cut", "Nothing was published", 0, id="in-the-weights"),
+        pytest.param("/commit/", "lose answer", "Whether the files are in .* not", 1, id="commit"),
+    ],
+)
+def test_where_the_hub_is_lost_for_good_only_an_unanswered_commit_is_unknown(
+    hub, folder, monkeypatch, path, action, outcome, commits
+):
+    take_fault = hub.take_fault
+
+    def gone_after(method, asked):
+        fault = take_fault(method, asked)
+        if fault and fault.action == action:
+            hub.fail(*(Fault(method, "", 503, times=99) for method in ("GET", "POST", "PUT")))
+        return fault
+
+    monkeypatch.setattr(hub, "take_fault", gone_after)
+    hub.fail(*(Fault(method, path, action) for method in ("PUT", "POST")))
+    with pytest.raises(ConnectionError, match=outcome):
+        push_model(folder, REPO)
+    assert num_commits(hub) == commits
+
+
 def test_weights_that_have_arrived_are_not_sent_twice(hub, folder):
     hub.fail(Fault("POST", "/commit/", 500, times=99))
     with pytest.raises(ConnectionError):

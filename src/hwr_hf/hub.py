@@ -12,7 +12,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -90,7 +90,8 @@ def push_model(
     Raises:
         ValueError: The folder is no complete model, or the name is taken or not allowed.
         PermissionError: There is no token, or it may not write there.
-        ConnectionError: The Hub could not be reached; nothing was published.
+        ConnectionError: The Hub could not be reached; the message says whether anything was
+            published.
     """
     check_name(repo_id)
     if "/" not in repo_id:
@@ -168,35 +169,77 @@ class DamagedUploadError(ConnectionError):
 
 @dataclass
 class _Target:
-    """A branch of a repository, and the way to it."""
+    """A branch of a repository, the way to it, and how far a push to it has come.
+
+    Attributes:
+        before: Commit that the branch pointed to when the push began.
+        is_asked: Whether the Hub was asked to commit, whatever came of it.
+        commit: The one that holds the files, once the Hub has named it.
+        sent: The files in it.
+        deleted: Paths that a commit was asked to take away; its answer may have been lost.
+    """
 
     api: HfApi
     repo_id: str
     kind: str
     branch: str
+    before: str | None = None
+    is_asked: bool = False
+    commit: str | None = None
+    sent: dict[str, Path | bytes] = field(default_factory=dict)
+    deleted: dict[str, None] = field(default_factory=dict)
 
     def push(self, content: RepositoryFiles, private: bool, message: str) -> Pushed:
-        """One attempt; every step may be repeated."""
+        """One attempt, which goes on from the one before; every step may be repeated."""
         url = self._create(private, content.sdk)
-        before = self._head()
+        self.before = self.before or self._head()
+        if self.commit is None:
+            self.commit = self._make_commit(content, message)
+        self._check_arrived(self.sent, self.commit)
+        is_new = self.commit != self.before
+        return Pushed(url, self.repo_id, self.commit, is_new, tuple(self.deleted))
+
+    def outcome(self) -> str:
+        """What a push that broke off has left on the Hub."""
+        if self.commit is not None:
+            there = f"The files are in {self.repo_id} as commit {self.commit}"
+            there += f", which deleted {', '.join(self.deleted)}" if self.deleted else ""
+            return f"{there}, but could not be checked."
+        if self.is_asked and not self._is_as_before():
+            return f"Whether the files are in {self.repo_id} is not known."
+        return f"Nothing was published: {self.repo_id} is as it was."
+
+    def _is_as_before(self) -> bool:
+        """Whether the Hub says that the branch is where it was; not if it does not answer."""
+        try:
+            return self._head() == self.before
+        except _FAILURES:
+            return False
+
+    def _make_commit(self, content: RepositoryFiles, message: str) -> str:
+        """Commits what is not there yet, without what goes stale; returns the commit's id."""
         remote = self.api.list_repo_files(self.repo_id, repo_type=self.kind, revision=self.branch)
-        files = dict(content.files)
-        deleted: list[str] = []
+        self.sent = dict(content.files)
+        stale: list[str] = []
         if self.kind == "model":
             self._check_same_kind(remote)
-            if CARD in remote and self._keeps_card(files[CARD]):
-                del files[CARD]
-            deleted = [path for path in remote if path not in files and goes_stale(path)]
-        operations = [CommitOperationAdd(path, _as_given(where)) for path, where in files.items()]
-        commit = self.api.create_commit(
-            self.repo_id,
-            [*operations, *map(CommitOperationDelete, deleted)],
-            commit_message=message,
-            repo_type=self.kind,
-            revision=self.branch,
-        ).oid
-        self._check_arrived(files, commit)
-        return Pushed(url, self.repo_id, commit, commit != before, tuple(deleted))
+            if CARD in remote and self._keeps_card(self.sent[CARD]):
+                del self.sent[CARD]
+            stale = [path for path in remote if path not in self.sent and goes_stale(path)]
+        adds = [CommitOperationAdd(path, _as_given(where)) for path, where in self.sent.items()]
+        self.deleted |= dict.fromkeys(stale)
+        was_asked, self.is_asked = self.is_asked, True
+        try:
+            return self.api.create_commit(
+                self.repo_id,
+                [*adds, *map(CommitOperationDelete, stale)],
+                commit_message=message,
+                repo_type=self.kind,
+                revision=self.branch,
+            ).oid
+        except _FAILURES as error:
+            self.is_asked = was_asked or not _broke_before_commit(error)
+            raise
 
     def _create(self, private: bool, sdk: str | None) -> str:
         """Makes repository and branch where they are not there; returns the address."""
@@ -296,15 +339,15 @@ def _git_hash(content: bytes) -> str:
 # huggingface_hub's client raises its own classes where no answer came; which library it is changes
 # with its version, and their common base class is that of its HTTP errors.
 _HTTP_ERRORS = tuple(base for base in HfHubHTTPError.__mro__[1:] if base.__name__ == "HTTPError")
+_FAILURES = (HfHubHTTPError, OSError, RuntimeError, json.JSONDecodeError, *_HTTP_ERRORS)
 
 
 def _repeated(call: Callable[[], Result], target: "_Target") -> Result:
     """The call's result; a failure that may pass is waited for, another one is explained."""
-    failures = (HfHubHTTPError, OSError, RuntimeError, json.JSONDecodeError, *_HTTP_ERRORS)
     for wait in (*WAITS, None):
         try:
             return call()
-        except failures as error:
+        except _FAILURES as error:
             if wait is None or not _may_pass(error):
                 explained = _explained(error, target)
                 raise explained from (None if explained is error else error)
@@ -334,6 +377,16 @@ def _got_no_answer(error: BaseException) -> bool:
     # What uploads files in the background raises a plain RuntimeError.
     lost = (ConnectionError, TimeoutError, RuntimeError, json.JSONDecodeError, *_HTTP_ERRORS)
     return any(isinstance(cause, lost) for cause in _causes(error)) and _status(error) is None
+
+
+def _broke_before_commit(error: BaseException) -> bool:
+    """Whether it was the upload of files that failed, which comes before the request to commit."""
+    return any(
+        "/commit/" not in str(cause.response.url)
+        if isinstance(cause, HfHubHTTPError)
+        else isinstance(cause, RuntimeError)
+        for cause in _causes(error)
+    )
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -382,9 +435,9 @@ def _explained(error: BaseException, target: _Target) -> BaseException:
     if _may_pass(error):
         what = "could not be reached" if status is None else f"answered with the error {status}"
         return ConnectionError(
-            f"The Hub ({target.api.endpoint}) {what}, also when asked again.{said} Nothing was "
-            f"published: {target.repo_id} is as it was. Run the same command again later; files "
-            "that have arrived are not sent twice."
+            f"The Hub ({target.api.endpoint}) {what}, also when asked again.{said} "
+            f"{target.outcome()} Run the same command again later; files that have arrived are not "
+            "sent twice."
         )
     if status is not None:
         return ValueError(f"The Hub refused {target.repo_id} with the error {status}.{said}")
