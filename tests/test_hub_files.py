@@ -2,17 +2,21 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 from huggingface_hub import ModelCard
 from locked_folder import lock
 from ngram_miniature import save_ngram
 from PIL import Image
 
 import hwr_hf
+from hwr_hf import ResNetBiLstmForCTC
 from hwr_hf.generated_card import GENERATED_MARK
 from hwr_hf.hub_files import folder_files, goes_stale, license_text, model_files
+from hwr_hf.onnx_export import write_onnx
 from hwr_hf.weights_files import file_sha256
 
 REPO = "user/reader"
@@ -107,6 +111,26 @@ def test_shards_go_in_the_place_of_one_file(folder):
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     weights = {"model-00001-of-00001.safetensors", "model.safetensors.index.json"}
     assert weights <= model_files(folder, REPO).files.keys()
+
+
+def test_a_graph_of_other_weights_stays_and_is_told_without_the_onnx_library(folder, monkeypatch):
+    recogniser = ResNetBiLstmForCTC.from_pretrained(folder)
+    graph = write_onnx(recogniser, folder / "model.onnx", int8=True)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert model_files(folder, REPO).files["model.onnx"] == graph
+    recogniser.save_pretrained(folder, max_shard_size="4KB")
+    (folder / "model.safetensors").unlink()
+    assert model_files(folder, REPO).files["model.onnx"] == graph
+    with torch.no_grad():
+        recogniser.ctc_head.bias[0] += 1
+    recogniser.save_pretrained(folder)
+    content = model_files(folder, REPO)
+    assert "model.onnx" not in content.files
+    reason = content.left_out["model.onnx"]
+    assert reason == (
+        "made of other weights than these; write it again: "
+        f"hwr-hf export onnx {folder} --output {folder}"
+    )
 
 
 def test_remote_code_is_added_to_a_folder_that_lacks_it(folder):

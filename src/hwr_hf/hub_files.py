@@ -29,6 +29,7 @@ from .model_card import (
     reading_code,
 )
 from .model_folders import last_checkpoint
+from .onnx_export import ONNX_FILE, is_made_of
 from .resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
 from .resnet_bilstm.hub_files_resnet_bilstm import complete_hub_folder
 from .results_page import is_evaluation
@@ -128,6 +129,12 @@ def model_files(
             files[place] = path
     for path in _safetensors(files):
         _check_safetensors(path)
+    if ONNX_FILE in files and not is_made_of(folder / ONNX_FILE, folder):
+        del files[ONNX_FILE]
+        left_out[ONNX_FILE] = (
+            "made of other weights than these; write it again: "
+            f"hwr-hf export onnx {folder} --output {folder}"
+        )
     reports = _add_results(folder, results, files, left_out)
     files |= _missing_code(folder, files)
     card = _card(folder, repo_id, reports, license)

@@ -12,7 +12,7 @@ import torch
 from huggingface_hub import constants
 from transformers.utils import cached_file
 
-from .onnx_export import ONNX_FILE, WEIGHTS_KEY, import_onnx, tensors_sha256, write_onnx
+from .onnx_export import ONNX_FILE, WEIGHTS_KEY, import_onnx, weights_key, write_onnx
 from .resnet_bilstm import ResNetBiLstmForCTC
 from .resnet_bilstm.modeling_resnet_bilstm import ResNetBiLstmOutput
 
@@ -36,7 +36,7 @@ class OnnxForCTC:
     def __init__(self, recogniser: ResNetBiLstmForCTC, path: str | Path | None = None):
         import_onnx()
         recogniser.check_weights()
-        key = tensors_sha256(recogniser)
+        key = weights_key(recogniser)
         path = path or find_onnx(recogniser) or cached_onnx(recogniser, key)
         self.session = _session(path)
         if self.session.get_modelmeta().custom_metadata_map.get(WEIGHTS_KEY) != key:

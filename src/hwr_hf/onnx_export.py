@@ -8,7 +8,6 @@ are quantised as they come (dynamic quantisation). Convolutions stay float32: qu
 way they cost accuracy.
 """
 
-import hashlib
 import logging
 import os
 import shutil
@@ -21,6 +20,7 @@ from torch import nn
 
 from .resnet_bilstm import ResNetBiLstmConfig, ResNetBiLstmForCTC, ResNetBiLstmProcessor
 from .resnet_bilstm.ngram_resnet_bilstm import NGRAM_FILE, find_beside, find_ngram
+from .weights_files import stored_tensors_sha256, tensors_sha256
 
 ONNX_FILE = "model.onnx"
 WEIGHTS_KEY = "weights_sha256"  # in the file's metadata: which weights it was made of
@@ -98,19 +98,23 @@ def write_onnx(recogniser: ResNetBiLstmForCTC, path: str | Path, int8: bool = Fa
         if int8:
             file = _quantised(file)
         graph = onnx.load(file)
-        graph.metadata_props.add(key=WEIGHTS_KEY, value=tensors_sha256(recogniser))
+        graph.metadata_props.add(key=WEIGHTS_KEY, value=weights_key(recogniser))
         onnx.save(graph, file)
         os.replace(file, path)
     return path
 
 
-def tensors_sha256(recogniser: nn.Module) -> str:
-    """SHA-256 over names, shapes and float32 values of all weights, however they were stored."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(recogniser.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+def weights_key(recogniser: nn.Module) -> str:
+    """What tells a recogniser's weights from others: the hash of their values."""
+    return tensors_sha256(sorted(recogniser.state_dict().items()))
+
+
+def is_made_of(path: str | Path, folder: str | Path) -> bool:
+    """Whether a written graph is one of the weights saved in a folder; needs no onnx library."""
+    key = stored_tensors_sha256(folder)
+    # As protobuf stores a key and its value: each after its tag and its length.
+    entry = b"\x0a%c%b\x12%c%b" % (len(WEIGHTS_KEY), WEIGHTS_KEY.encode(), len(key), key.encode())
+    return entry in Path(path).read_bytes()
 
 
 def import_onnx():

@@ -3,7 +3,11 @@
 import hashlib
 import json
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
+
+import torch
+from safetensors import safe_open
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -50,3 +54,26 @@ def files_sha256(paths: Iterable[Path]) -> str:
             while block := file.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def tensors_sha256(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
+    """SHA-256 over names, shapes and float32 values of weights, however they were stored.
+
+    Args:
+        tensors: With their names, in the order of these.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in tensors:
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def stored_tensors_sha256(folder: str | Path) -> str:
+    """`tensors_sha256` of a saved model's weights, without the model."""
+    with ExitStack() as stack:
+        files = [
+            stack.enter_context(safe_open(path, framework="pt")) for path in weight_files(folder)
+        ]
+        places = {name: file for file in files for name in file.keys()}
+        return tensors_sha256((name, places[name].get_tensor(name)) for name in sorted(places))
