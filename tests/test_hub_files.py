@@ -181,6 +181,19 @@ def test_a_report_of_other_weights_is_neither_pushed_nor_quoted(folder, sha256, 
     assert b"25.00" not in content.files["README.md"]
 
 
+def test_two_reports_of_one_name_are_an_error_unless_they_are_equal(folder, tmp_path):
+    first = write_report(tmp_path / "a" / "test.json", folder)
+    second = write_report(tmp_path / "b" / "test.json", folder)
+    assert "results/test.json" in model_files(folder, REPO, [first, second]).files
+    write_report(second, folder, cer=0.5)
+    with pytest.raises(ValueError, match=rf"{first} and {second} .*Rename one"):
+        model_files(folder, REPO, [first, second])
+    write_report(second, folder, model_sha256="0" * 64)
+    content = model_files(folder, REPO, [first, second])
+    assert content.files["results/test.json"] == first
+    assert content.left_out == {str(second): "measured on other weights than these"}
+
+
 def test_results_that_are_not_there_are_an_error(folder, tmp_path):
     (tmp_path / "empty").mkdir()
     for given in (tmp_path / "empty", tmp_path / "none.json"):

@@ -109,7 +109,7 @@ def model_files(
 
     Raises:
         ValueError: The folder holds no complete model of this package, a file of it is damaged, or
-            its card is.
+            its card is; or a report is not there, or two that differ have one name.
     """
     folder = Path(folder)
     _check_model(folder)
@@ -254,7 +254,11 @@ def _check_safetensors(path: Path) -> None:
 def _add_results(
     folder: Path, results: Sequence[str | Path], files: dict, left_out: dict
 ) -> dict[str, dict]:
-    """Adds the reports of these weights to `files`; returns the evaluations among them."""
+    """Adds the reports of these weights to `files`; returns the evaluations among them.
+
+    Raises:
+        ValueError: A result is not there, or two that differ have one name.
+    """
     paths = sorted((folder / RESULTS).glob("*.json"))
     for given in map(Path, results):
         found = sorted(given.glob("*.json")) if given.is_dir() else [given]
@@ -277,6 +281,11 @@ def _add_results(
         if is_evaluation(content) and measured_on is None:
             left_out[str(path)] = "does not say which weights it was measured on"
             continue
+        if place in files and files[place].read_bytes() != path.read_bytes():
+            raise ValueError(
+                f"The reports {files[place]} and {path} would both be {place} in the repository, "
+                "and differ. Rename one of them."
+            )
         if is_evaluation(content):
             reports[path.stem] = content
         files[place] = path
