@@ -1,5 +1,6 @@
 """What of a folder goes to the Hub, and what stays."""
 
+import hashlib
 import json
 import shutil
 import sys
@@ -17,7 +18,7 @@ from hwr_hf import ResNetBiLstmForCTC
 from hwr_hf.generated_card import GENERATED_MARK
 from hwr_hf.hub_files import folder_files, goes_stale, license_text, model_files
 from hwr_hf.onnx_export import write_onnx
-from hwr_hf.weights_files import file_sha256
+from hwr_hf.weights_files import weights_sha256
 
 REPO = "user/reader"
 SOURCE_FILES = {
@@ -38,7 +39,7 @@ def write_report(path, folder, **changes):
     """An evaluation report of the folder's weights."""
     report = {"dataset": "drawn", "split": "own", "subset": "test", "unit": "lines", "lines": 3}
     report |= {"decoder": "greedy", "cer": 0.25, "wer": 0.5, "writers": None}
-    report["model_sha256"] = file_sha256(folder / "model.safetensors")
+    report["model_sha256"] = weights_sha256(folder)
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(report | changes))
     return path
@@ -179,6 +180,18 @@ def test_a_report_of_other_weights_is_neither_pushed_nor_quoted(folder, sha256, 
     assert "results/old.json" not in content.files
     assert content.left_out == {str(report): reason}
     assert b"25.00" not in content.files["README.md"]
+
+
+def test_a_report_of_sharded_weights_goes_along(folder):
+    ResNetBiLstmForCTC.from_pretrained(folder).save_pretrained(folder, max_shard_size="4KB")
+    (folder / "model.safetensors").unlink()
+    digest = hashlib.sha256()
+    for shard in sorted(folder.glob("model-*.safetensors")):
+        digest.update(shard.read_bytes())
+    write_report(folder / "results" / "lines.json", folder, model_sha256=digest.hexdigest())
+    content = model_files(folder, REPO)
+    assert content.left_out == {}
+    assert "results/lines.json" in content.files
 
 
 def test_two_reports_of_one_name_are_an_error_unless_they_are_equal(folder, tmp_path):

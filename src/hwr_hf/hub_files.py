@@ -33,7 +33,7 @@ from .onnx_export import ONNX_FILE, is_made_of
 from .resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
 from .resnet_bilstm.hub_files_resnet_bilstm import complete_hub_folder
 from .results_page import is_evaluation
-from .weights_files import WEIGHTS, file_sha256, weight_files
+from .weights_files import WEIGHTS, weight_files, weights_sha256
 
 CARD, LICENSE, RESULTS, CORRECTOR = "README.md", "LICENSE.md", "results", "corrector"
 PROCESSOR_FILES = ("processor_config.json", "tokenizer.json", "tokenizer_config.json")
@@ -268,8 +268,7 @@ def _add_results(
                 "folder of them."
             )
         paths += found
-    weights = folder / WEIGHTS
-    sha256 = file_sha256(weights) if weights.is_file() else None
+    sha256 = weights_sha256(folder)
     reports = {}
     for path in paths:
         (content,) = read_json_files([path]).values()
