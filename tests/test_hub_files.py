@@ -239,9 +239,28 @@ def test_pictures_of_the_card_go_along_and_no_others(folder):
     assert content.left_out == {"hidden.png": "no part of a model's repository"}
 
 
-@pytest.mark.parametrize("name", ["gone.png", "../outside.png"])
+@pytest.mark.parametrize(
+    "shown",
+    [
+        pytest.param("./shown.png", id="from-here"),
+        pytest.param("pictures/../shown.png", id="detour"),
+        pytest.param('shown.png "A line (drawn)"', id="title"),
+        pytest.param("./shown.png 'A line' ", id="title-in-single-quotes"),
+    ],
+)
+def test_a_picture_has_its_plain_place_however_the_card_names_it(folder, shown):
+    (folder / "README.md").write_text(f"![a line]({shown}) and (more)\n")
+    (folder / "pictures").mkdir()
+    Image.new("L", (2, 2)).save(folder / "shown.png")
+    content = model_files(folder, REPO)
+    assert [path for path in content.files if path.endswith("png")] == ["shown.png"]
+    assert "shown.png" not in content.left_out
+
+
+@pytest.mark.parametrize("name", ["gone.png", "../outside.png", "../model/inside.png"])
 def test_a_picture_that_is_not_in_the_folder_is_an_error(folder, name):
-    Image.new("L", (2, 2)).save(folder.parent / "outside.png")
+    for path in (folder.parent / "outside.png", folder / "inside.png"):
+        Image.new("L", (2, 2)).save(path)
     (folder / "README.md").write_text(f"![a line]({name})\n")
     with pytest.raises(ValueError, match=rf"shows {name}, which is not in"):
         model_files(folder, REPO)

@@ -8,6 +8,7 @@ an optimizer's state nor somebody's images are published by accident.
 """
 
 import os
+import posixpath
 import re
 import shutil
 import tempfile
@@ -50,7 +51,7 @@ CORRECTOR_FILES = re.compile(r"\w+\.json")
 STALE_FILES = re.compile(
     r"model.*\.safetensors(\.index\.json)?|model\.onnx|\w+_resnet_bilstm\.py|results/[^/]+\.json"
 )
-IMAGE_IN_CARD = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
+IMAGE_IN_CARD = re.compile(r"""!\[[^\]]*\]\(\s*([^)\s]+)(?:\s+(?:"[^"]*"|'[^']*'))?\s*\)""")
 IAM_TERMS = """\
 The weights were trained on the IAM Handwriting Database (U.-V. Marti and H. Bunke, 2002,
 https://doi.org/10.1007/s100320200071), or go on from weights that were, and inherit its terms:
@@ -143,8 +144,9 @@ def model_files(
         files[LICENSE] = license_text(ModelCard(card).data.to_dict()).encode()
     for name in IMAGE_IN_CARD.findall(card):
         if not name.startswith(("http://", "https://", "data:")):
-            files[name] = _picture(folder, name)
-            left_out.pop(name, None)
+            place = posixpath.normpath(name)  # the Hub has no "./"
+            files[place] = _picture(folder, place)
+            left_out.pop(place, None)
     return RepositoryFiles(dict(sorted(files.items())), left_out)
 
 
@@ -328,7 +330,8 @@ def _read_card(path: Path, card_class: type[RepoCard] = ModelCard) -> RepoCard:
 
 def _picture(folder: Path, name: str) -> Path:
     path = folder / name
-    if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+    is_below = not name.startswith(("/", "../")) and path.resolve().is_relative_to(folder.resolve())
+    if not path.is_file() or not is_below:
         raise ValueError(
             f"The card {folder / CARD} shows {name}, which is not in {folder}. Put the picture "
             "there, or take it out of the card."
