@@ -66,6 +66,19 @@ def test_the_switch_for_the_correction_is_there_only_with_a_corrector(quick_app)
     assert labels(quick_app(corrector=str.upper), gr.Checkbox) == ["Correct the text"]
 
 
+def test_a_model_without_an_ngram_is_served_and_no_language_model_is_claimed(
+    quick_app, tiny_model_dir
+):
+    def choices(app):
+        (decoder,) = [block for block in app.blocks.values() if isinstance(block, gr.Radio)]
+        return decoder.choices
+
+    greedy = ("Greedy, the network alone", "greedy")
+    without = build_app(str(tiny_model_dir))
+    assert choices(without) == [("Beam search, without a language model", "beam"), greedy]
+    assert choices(quick_app()) == [("Beam search, with a language model", "beam"), greedy]
+
+
 def test_the_corrector_beside_the_model_is_taken_and_another_if_asked(
     model_with_corrector, tiny_model_dir
 ):

@@ -157,6 +157,13 @@ def test_greedy_decoding_shows_no_alternatives_and_no_correction():
     assert "Best readings" not in page and "Correction" not in page
 
 
+@pytest.mark.parametrize("uses_ngram", [True, False])
+def test_a_language_model_is_told_of_only_where_the_search_has_one(uses_ngram):
+    page = result_html(LineReading(READINGS, "beam", uses_ngram=uses_ngram))
+    assert "Best readings" in page
+    assert ("language model" in page) == uses_ngram
+
+
 def test_downloads_hold_the_final_text_and_the_whole_record():
     reading = LineReading(READINGS, "beam", corrected_text="by the sea & sand")
     links = Elements(downloads_html(reading)).attributes("a")

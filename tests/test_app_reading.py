@@ -36,6 +36,19 @@ def test_a_beam_search_gives_several_readings_best_first(reader):
     assert fused == sorted(fused, reverse=True)
 
 
+def test_a_model_without_an_ngram_is_searched_without_a_language_model(tiny_model_dir, line):
+    reading = LineReader(str(tiny_model_dir)).read(line, "beam")
+    searched = pipeline("image-to-text", model=str(tiny_model_dir))
+    (expected, *_) = searched(line, decoder="beam", lm_weight=0)
+    assert reading.text == expected["generated_text"] != ""
+    assert not reading.uses_ngram
+
+
+def test_a_model_with_an_ngram_is_searched_with_it(reader, line):
+    assert reader.has_ngram
+    assert reader.read(line, "beam").uses_ngram
+
+
 def test_an_unknown_decoder_is_refused(reader, line):
     with pytest.raises(ValueError, match="'best' is not one of greedy, beam"):
         reader.read(line, "best")

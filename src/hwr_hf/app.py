@@ -46,10 +46,6 @@ INTRODUCTION = (
     "It is read on this server and deleted right after."
 )
 APOLOGY = "Something went wrong on our side, and the line was not read. Please try again."
-DECODER_CHOICES = [
-    ("Beam search, with a language model", "beam"),
-    ("Greedy, the network alone", "greedy"),
-]
 FILES = Path(__file__).parent / "app_files"
 
 logger = logging.getLogger(__name__)
@@ -141,7 +137,8 @@ def build_app(
         Blocks to serve with `launch_app`.
     """
     examples = list(map(str, examples))
-    answers = _Answers(LineReader(model, corrector), examples)
+    reader = LineReader(model, corrector)
+    answers = _Answers(reader, examples)
 
     with gr.Blocks(
         title=TITLE, analytics_enabled=False, delete_cache=(CLEAN_EVERY, FORGET_AFTER)
@@ -170,7 +167,9 @@ def build_app(
                         )
                 message = gr.HTML(elem_id="message", apply_default_css=False)
                 button = gr.Button("Read", variant="primary", elem_id="read")
-                decoder = gr.Radio(DECODER_CHOICES, value="beam", label="Decoder")
+                decoder = gr.Radio(
+                    _decoder_choices(reader.has_ngram), value="beam", label="Decoder"
+                )
                 correct = gr.Checkbox(
                     value=corrector is not None,
                     label="Correct the text",
@@ -227,6 +226,15 @@ def build_app(
                 **events,
             ).then(**scroll)
     return app.queue(max_size=MAX_QUEUE)
+
+
+def _decoder_choices(has_ngram: bool) -> list[tuple[str, str]]:
+    """Label and name of each decoder."""
+    with_or_without = "with" if has_ngram else "without"
+    return [
+        (f"Beam search, {with_or_without} a language model", "beam"),
+        ("Greedy, the network alone", "greedy"),
+    ]
 
 
 def _app_file(name: str) -> str:

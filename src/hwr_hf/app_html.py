@@ -33,7 +33,7 @@ def result_html(reading: LineReading) -> str:
         difference = diff_html(best["generated_text"], reading.corrected_text)
         parts.append(f"<h3>Correction</h3>{difference}")
     if reading.decoder == "beam":
-        parts.append(alternatives_html(reading.readings))
+        parts.append(alternatives_html(reading.readings, reading.uses_ngram))
     parts.append(downloads_html(reading))
     return "".join(parts)
 
@@ -65,8 +65,9 @@ def words_html(words: Sequence[dict], score: float) -> str:
     )
 
 
-def alternatives_html(readings: Sequence[dict]) -> str:
+def alternatives_html(readings: Sequence[dict], uses_ngram: bool = True) -> str:
     """The texts that a beam search found, best first, with both scores."""
+    weighed_in = ", which weighs in the language model" if uses_ngram else ""
     rows = "".join(
         f"<tr><td>{rank}</td><td>{escape(reading['generated_text'])}</td>"
         f"<td>{_percent(reading['score'])}</td><td>{reading['fused_score']:.1f}</td></tr>"
@@ -78,7 +79,7 @@ def alternatives_html(readings: Sequence[dict]) -> str:
         '<th scope="col">Probability</th><th scope="col">Fused score</th>'
         f"</tr></thead><tbody>{rows}</tbody></table></div>"
         '<p class="hwr-small">The probability is that of the text given the picture; the search '
-        "ranks by the fused score, which weighs in the language model.</p>"
+        f"ranks by the fused score{weighed_in}.</p>"
     )
 
 

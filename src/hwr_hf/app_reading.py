@@ -16,6 +16,7 @@ from transformers import pipeline
 from . import DEFAULT_MODEL
 from .app_input import InputError, count_text_lines, load_drawing
 from .resnet_bilstm.image_transforms_resnet_bilstm import prepare_line, to_grey
+from .resnet_bilstm.ngram_resnet_bilstm import find_ngram
 
 DECODERS = ("greedy", "beam")
 NUM_ALTERNATIVES = 5  # texts of a beam search, the best one included
@@ -60,6 +61,7 @@ class LineReading:
         corrected_text: None without correction.
         notes: Hints for the visitor.
         steps: Pictures from the original to what the network sees.
+        uses_ngram: Whether a beam search weighs in a language model here.
     """
 
     readings: list[dict]
@@ -67,6 +69,7 @@ class LineReading:
     corrected_text: str | None = None
     notes: list[str] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    uses_ngram: bool = True
 
     @property
     def text(self) -> str:
@@ -92,8 +95,11 @@ class LineReader:
     """Reads grey lines with one pipeline, loaded and warmed once.
 
     Args:
-        model: Folder or Hub id.
+        model: Folder or Hub id. Without an n-gram beside it, the beam search goes without one.
         corrector: Function text -> text, or None.
+
+    Attributes:
+        has_ngram: Whether the beam search has a language model.
     """
 
     def __init__(
@@ -101,6 +107,8 @@ class LineReader:
     ) -> None:
         self.corrector = corrector
         self._pipeline = pipeline("image-to-text", model=model, device="cpu")
+        recogniser = self._pipeline.model
+        self.has_ngram = find_ngram(recogniser.name_or_path, recogniser.revision) is not None
         self._warm_up()
 
     def read(self, grey: np.ndarray, decoder: str = "beam", correct: bool = False) -> LineReading:
@@ -117,7 +125,7 @@ class LineReader:
         """
         if decoder not in DECODERS:
             raise ValueError(f"decoder={decoder!r} is not one of {', '.join(DECODERS)}.")
-        options = {"num_return_sequences": NUM_ALTERNATIVES} if decoder == "beam" else {}
+        options = self._beam_options() if decoder == "beam" else {}
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             readings = self._pipeline(grey, decoder=decoder, return_words=True, **options)
@@ -134,7 +142,12 @@ class LineReader:
             except Exception:  # the text as it was read is worth more than no answer
                 logger.exception("The corrector failed.")
                 notes.append("The correction failed; this is the text as it was read.")
-        return LineReading(readings, decoder, corrected_text, notes, self._steps(grey, upright))
+        steps = self._steps(grey, upright)
+        return LineReading(readings, decoder, corrected_text, notes, steps, self.has_ngram)
+
+    def _beam_options(self) -> dict:
+        without = {} if self.has_ngram else {"lm_weight": 0}
+        return {"num_return_sequences": NUM_ALTERNATIVES} | without
 
     def _steps(self, grey: np.ndarray, upright: np.ndarray) -> list[Step]:
         processor = self._pipeline.image_processor
