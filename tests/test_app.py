@@ -1,6 +1,8 @@
 import importlib.util
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,6 +94,35 @@ def test_a_missing_corrector_is_said_in_one_line(monkeypatch):
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     with pytest.raises(SystemExit, match=r"^hwr_hf\.app: There is no folder \./nowhere"):
         app_module.main(["--corrector", "./nowhere", "--no-browser"])
+
+
+def cut_weights(folder):
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+
+
+def break_config(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"num_lstm_layers": "many"}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        pytest.param(cut_weights, r"The model's weights are damaged \(.*\)\. Get", id="weights"),
+        pytest.param(break_config, "num_lstm_layers", id="config"),
+        pytest.param(shutil.rmtree, "There is no model folder .*model", id="no-folder"),
+    ],
+)
+def test_a_damaged_model_is_said_in_one_line(
+    tiny_model_dir, tmp_path, monkeypatch, damage, message
+):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))  # main sets it
+    damage(shutil.copytree(tiny_model_dir, tmp_path / "model"))
+    with pytest.raises(SystemExit) as stop:
+        app_module.main(["--model", str(tmp_path / "model"), "--no-browser"])
+    assert re.fullmatch(f"hwr_hf.app: .*{message}.*", stop.value.code)
 
 
 def test_without_examples_the_page_offers_none(quick_app):

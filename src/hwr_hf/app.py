@@ -19,7 +19,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from huggingface_hub.errors import StrictDataclassError
 from PIL import Image
+from safetensors import SafetensorError
 from transformers.utils.logging import disable_progress_bar
 
 try:
@@ -33,6 +35,7 @@ from .app_html import message_html, notes_html, result_html, steps_html
 from .app_input import MAX_FILE_BYTES, MAX_PIXELS, InputError, load_drawing, load_picture
 from .app_reading import LineReader
 from .correction import BertCorrector, has_corrector, load_corrector
+from .model_folders import checked_model
 
 MAX_QUEUE = 20  # visitors waiting; more are told to come back
 MAX_SESSIONS = 50  # whose picture is remembered
@@ -310,11 +313,16 @@ def main(argv: Sequence[str] | None = None, examples: Sequence[str | Path] = ())
         # Whatever the server still holds when it ends goes with the folder.
         os.environ["GRADIO_TEMP_DIR"] = folder
         try:
-            corrector = _corrector(arguments.model, arguments.corrector)
-            app = build_app(arguments.model, corrector=corrector, examples=examples)
+            model = checked_model(arguments.model)
+            corrector = _corrector(model, arguments.corrector)
+            app = build_app(model, corrector=corrector, examples=examples)
             address = launch_app(app, server_name=arguments.host, server_port=arguments.port)
-        except (OSError, ValueError) as error:
-            raise SystemExit(f"hwr_hf.app: {error}") from None
+        except SafetensorError as error:
+            reason = f"The model's weights are damaged ({error}). Get the model again."
+            raise SystemExit(f"hwr_hf.app: {reason}") from None
+        except (OSError, ValueError, StrictDataclassError) as error:
+            reason = " ".join(str(error).split())
+            raise SystemExit(f"hwr_hf.app: {reason}") from None
         print(f"Reading handwriting at {address} (Ctrl+C stops)", flush=True)
         if not arguments.no_browser and _has_desktop():
             webbrowser.open(address)
