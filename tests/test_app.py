@@ -271,6 +271,33 @@ def test_a_taken_port_is_said_in_one_line(address, monkeypatch):
         app_module.main(["--port", port, "--no-browser"])
 
 
+@pytest.mark.parametrize("port", ["99999", "-5", "0"])
+def test_a_number_that_is_no_port_is_refused_at_once(monkeypatch, capsys, port):
+    monkeypatch.setattr(app_module, "build_app", lambda *_, **__: pytest.fail("a model is loaded"))
+    with pytest.raises(SystemExit):
+        app_module.main([f"--port={port}", "--no-browser"])
+    assert f"{port} is no port, use 1 to 65535" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param("192.0.2.1", id="of-another-machine"),  # reserved for documents
+        pytest.param("a..b", id="no-name"),
+    ],
+)
+def test_a_host_that_is_not_this_machine_is_refused_at_once(monkeypatch, host):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(app_module, "build_app", lambda *_, **__: pytest.fail("a model is loaded"))
+    with pytest.raises(SystemExit, match=rf"^hwr_hf\.app: --host {host!r} is no address of this"):
+        app_module.main(["--host", host, "--no-browser"])
+
+
+@pytest.mark.parametrize("host", [None, "127.0.0.1", "0.0.0.0", "localhost"])
+def test_an_address_of_this_machine_is_taken(host):
+    app_module._check_host(host)
+
+
 def test_without_gradio_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", None)
     spec = importlib.util.spec_from_file_location("hwr_hf.app_alone", app_module.__file__)

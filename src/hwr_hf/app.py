@@ -11,6 +11,7 @@ import filecmp
 import logging
 import os
 import signal
+import socket
 import sys
 import tempfile
 import webbrowser
@@ -41,6 +42,7 @@ MAX_QUEUE = 20  # visitors waiting; more are told to come back
 MAX_SESSIONS = 50  # whose picture is remembered
 FORGET_AFTER = 600  # seconds until an idle visitor's picture, and a file never read, are deleted
 CLEAN_EVERY = 60  # seconds
+MAX_PORT = 65535
 
 TITLE = "Read a line of handwriting"
 INTRODUCTION = (
@@ -304,7 +306,7 @@ def main(argv: Sequence[str] | None = None, examples: Sequence[str | Path] = ())
         help="correct with this one (the one beside the model, where there is one)",
     )
     add("--host", help="address to listen on; 0.0.0.0 lets others in (this machine only)")
-    add("--port", type=int, help="port to listen on (the first free one from 7860)")
+    add("--port", type=_port, help="port to listen on (the first free one from 7860)")
     add("--no-browser", action="store_true", help="print the address, open no browser")
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # leave through the `with` below
@@ -313,6 +315,7 @@ def main(argv: Sequence[str] | None = None, examples: Sequence[str | Path] = ())
         # Whatever the server still holds when it ends goes with the folder.
         os.environ["GRADIO_TEMP_DIR"] = folder
         try:
+            _check_host(arguments.host)
             model = checked_model(arguments.model)
             corrector = _corrector(model, arguments.corrector)
             app = build_app(model, corrector=corrector, examples=examples)
@@ -327,6 +330,30 @@ def main(argv: Sequence[str] | None = None, examples: Sequence[str | Path] = ())
         if not arguments.no_browser and _has_desktop():
             webbrowser.open(address)
         app.block_thread()
+
+
+def _port(text: str) -> int:
+    """A port's number."""
+    number = int(text)
+    if not 1 <= number <= MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{number} is no port, use 1 to {MAX_PORT}")
+    return number
+
+
+def _check_host(host: str | None) -> None:
+    """Raises a ValueError unless this machine can listen there; gradio would try for ever."""
+    if not host:
+        return
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)
+        family, *_, address = found[0]
+        with socket.socket(family, socket.SOCK_STREAM) as listener:
+            listener.bind(address)
+    except (OSError, UnicodeError) as error:  # UnicodeError: not even the form of a name
+        raise ValueError(
+            f"--host {host!r} is no address of this machine ({error}). Give one of its own, "
+            "0.0.0.0 for all of them, or leave it out to serve this machine only."
+        ) from error
 
 
 def _corrector(model: str, place: str | None) -> BertCorrector | None:
