@@ -200,6 +200,34 @@ def test_a_finger_draws_on_a_phone_without_moving_the_page(open_page):
     assert wait_for_text(page, ".") == "hill"
 
 
+def test_a_palm_beside_the_finger_leaves_no_trace(open_page):
+    page = open_page(is_phone=True)
+    page.get_by_role("tab", name="Draw").click()
+    page.locator("#drawing canvas").scroll_into_view_if_needed()
+    box = page.locator("#drawing canvas").bounding_box()
+    touch = page.context.new_cdp_session(page)
+    palm = (250, 150)
+
+    def send(kind, *points):
+        points = [
+            {"x": box["x"] + x, "y": box["y"] + y, "id": number}
+            for number, (x, y) in enumerate(points)
+        ]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    for first, *others in HILL:
+        send("touchStart", first)
+        send("touchStart", first, palm)
+        for point in others[:-1]:
+            palm = (palm[0] + 1, palm[1])
+            send("touchMove", point, palm)
+        send("touchEnd", (others[:-1] or [first])[-1])  # the palm is lifted, the finger goes on
+        send("touchMove", others[-1])
+        send("touchEnd")
+    page.get_by_role("button", name="Read", exact=True).click()
+    assert wait_for_text(page, ".") == "hill"
+
+
 def test_a_stroke_can_be_undone_and_the_paper_cleared(open_page):
     page = open_page()
     draw(page, [*HILL, [(20, 20), (150, 160), (20, 160), (150, 20)]])

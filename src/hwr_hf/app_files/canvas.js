@@ -6,6 +6,7 @@ const placeholder = element.querySelector(".hwr-placeholder");
 const context = canvas.getContext("2d");
 let strokes = [];
 let stroke = null; // the one being drawn
+let pen = null; // pointerId of what draws it; a palm beside it is another pointer
 
 function redraw() {
   const ratio = window.devicePixelRatio || 1;
@@ -39,8 +40,12 @@ function add(event) {
   }
 }
 
-function finish() {
-  if (!stroke) return;
+function draws(event) {
+  return stroke && event.pointerId === pen;
+}
+
+function finish(event) {
+  if (!draws(event)) return;
   stroke = null;
   publish();
 }
@@ -48,13 +53,14 @@ function finish() {
 canvas.addEventListener("pointerdown", (event) => {
   if (stroke || event.button !== 0) return;
   canvas.setPointerCapture(event.pointerId);
+  pen = event.pointerId;
   stroke = [];
   strokes.push(stroke);
   add(event);
   redraw();
 });
 canvas.addEventListener("pointermove", (event) => {
-  if (!stroke) return;
+  if (!draws(event)) return;
   add(event);
   redraw();
 });
