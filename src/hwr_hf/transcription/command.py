@@ -41,7 +41,8 @@ OUT gets a file for each part of the source, and job.json, which says what it wa
 holds "id" (the image's name in the source), "text", "score" (probability of the text), "words" with
 scores and boxes, "error" (why the image could not be read; then there is no text), and "model" (the
 state of the model). Read them with `datasets`:
-  load_dataset("json", data_dir="OUT")   or   load_dataset("parquet", data_dir="OUT")
+  load_dataset("json", data_files="OUT/part-*.jsonl")
+  load_dataset("parquet", data_files="OUT/part-*.parquet")   with --format parquet
 
 Started again, the command goes through the source and the rows that are there, and reads what is
 missing. An image with an error counts as done: to try again, remove the file of its part. While a

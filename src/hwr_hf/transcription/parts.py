@@ -3,7 +3,8 @@
 A part is a run of consecutive images, and its file appears complete or not at all. So a job that
 is killed at any moment and started again does only the parts that are missing, and each image is
 there exactly once. `job.json` says what the parts were made with, and a lock keeps two jobs from
-writing at the same time; `load_dataset("json", data_dir=folder)` or `("parquet", ...)` reads them.
+writing at the same time. `load_dataset("json", data_files=f"{folder}/part-*.jsonl")` reads the
+parts, or `"parquet"` those in `.parquet`; with `data_dir` it takes `job.json` for a part.
 """
 
 from __future__ import annotations
