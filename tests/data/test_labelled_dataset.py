@@ -70,6 +70,12 @@ def test_validation_is_drawn_by_writer(make_dataset, tmp_path):
     assert len(set(splits["validation"]["writer_id"])) == 1
 
 
+def test_validation_of_one_writer_is_drawn_line_by_line(make_dataset, tmp_path):
+    make_dataset(writer_id=["me"] * 20).save_to_disk(tmp_path / "saved")
+    splits = load_labelled(str(tmp_path / "saved"), validation_share=0.25)
+    assert sizes(splits) == {"train": 15, "validation": 5}
+
+
 def test_lines_without_text_are_left_out_and_counted(make_dataset, tmp_path, caplog):
     make_dataset(text=["a", None, " ", "b"]).save_to_disk(tmp_path / "saved")
     splits = load_labelled(str(tmp_path / "saved"), validation_share=0)
@@ -151,3 +157,7 @@ def test_broken_images_are_left_out_and_named(make_dataset, caplog):
     assert "2 of the 3 images of mine, train cannot be read" in caplog.text
     assert "b: does not decode" in caplog.text
     assert "c: no image" in caplog.text
+
+
+def test_a_split_without_lines_has_no_broken_images(make_dataset):
+    assert len(readable(make_dataset().select([]), "mine, validation")) == 0

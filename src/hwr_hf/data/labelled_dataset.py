@@ -26,9 +26,9 @@ def load_labelled(name: str, validation_share: float = 0.1) -> datasets.DatasetD
     """A data set of images and texts.
 
     Where it has no validation split, one is drawn from its training lines, by writer where every
-    line has one: the same lines in every run and for every seed of a training, so that what one
-    training leaves out stays left out of the next. Lines without a text are left out with a
-    warning.
+    line has one and there are several: the same lines in every run and for every seed of a
+    training, so that what one training leaves out stays left out of the next. Lines without a text
+    are left out with a warning.
 
     Args:
         name: Folder, or `owner/name` of a data set on the Hub, the only case in which the network
@@ -51,6 +51,8 @@ def load_labelled(name: str, validation_share: float = 0.1) -> datasets.DatasetD
 
 def readable(dataset: datasets.Dataset, name: str, num_proc: int | None = None) -> datasets.Dataset:
     """The lines whose images decode; the others are named in a warning."""
+    if len(dataset) == 0:
+        return dataset  # `map` would not add its column
     stored = dataset.cast_column("image", datasets.Image(decode=False))
     faults = stored.map(
         _fault, remove_columns=stored.column_names, num_proc=num_proc, desc="Checking images"
@@ -121,7 +123,9 @@ def _with_texts(dataset: datasets.Dataset, name: str) -> datasets.Dataset:
 
 def _drawn_validation(train: datasets.Dataset, share: float) -> dict[str, datasets.Dataset]:
     writers = train["writer_id"][:] if "writer_id" in train.column_names else [None]
-    groups = [str(row) for row in range(len(train))] if None in writers else writers
+    # A writer alone would be all of training or all of validation.
+    by_writer = None not in writers and len(set(writers)) > 1
+    groups = writers if by_writer else [str(row) for row in range(len(train))]
     sizes: dict[str, int] = {}
     for group in groups:
         sizes[group] = sizes.get(group, 0) + 1
