@@ -167,6 +167,42 @@ def test_splits_of_the_folder_are_kept(make_folder, pack, tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        pytest.param(
+            [("ann", "test"), ("ann", ""), ("bob", ""), ("cy", "")],
+            "Lines that the original folder names a split for are in it, whatever their writer; "
+            "the others were drawn with seed 0, and of those, lines of one writer are in one "
+            "split.",
+            id="some-named",
+        ),
+        pytest.param(
+            [("", "test"), ("", ""), ("", "")],
+            "Lines that the original folder names a split for are in it; the others were drawn "
+            "line by line with seed 0.",
+            id="some-named-no-writers",
+        ),
+        pytest.param(
+            [("ann", "test"), ("ann", "train")],
+            "Lines are in the split that the original folder has them in.",
+            id="all-named",
+        ),
+        pytest.param(
+            [("ann", ""), ("bob", "")],
+            "The splits were drawn with seed 0; lines of one writer are in one split.",
+            id="none-named",
+        ),
+    ],
+)
+def test_the_card_says_how_the_splits_came_about(make_folder, pack, tmp_path, rows, sentence):
+    folder = make_folder({f"{number}": None for number in range(len(rows))})
+    table = [f"{number}.png,x,{writer},{split}" for number, (writer, split) in enumerate(rows)]
+    (folder / "lines.csv").write_text("\n".join(["file,text,writer,split", *table]))
+    pack(folder)
+    assert f"\n\n{sentence}\n\n" in (tmp_path / "out" / "README.md").read_text()
+
+
 def test_the_same_folder_and_seed_give_the_same_files(make_folder, pack, tmp_path):
     folder = make_folder({f"{number}": "x" for number in range(20)})
 

@@ -72,3 +72,4 @@ def test_help_teaches_the_formats(capsys):
     out = capsys.readouterr().out
     assert "examples:\n  hwr-hf dataset pack scans/ --output mine" in out
     assert "file_name, filename, file" in out
+    assert "lines go there, whatever their writer; the others are drawn" in " ".join(out.split())

@@ -47,8 +47,9 @@ class PackingOptions:
         validation: Share of the lines that are not in a split already.
         test: The same.
         seed: Of the draw of splits.
-        group: Regular expression; lines in whose ids its first group finds the same are in one
-            split. Default: the writer, else the page or form, else the sub-folder, else the line.
+        group: Regular expression; lines in whose ids its first group finds the same are drawn into
+            one split. Default: the writer, else the page or form, else the sub-folder, else the
+            line.
         writer: Regular expression whose first group finds the writer in an id.
         on_unknown: `"keep"`, `"skip"` or `"error"`: lines with characters the model does not have.
         strict: Raise at the first line that would be skipped.
@@ -259,19 +260,20 @@ class _Survey:
 
     def splitting(self) -> str:
         """How the splits came about, for the card."""
+        if not self.group_sizes:
+            return "Lines are in the split that the original folder has them in."
         kinds = {group.partition(":")[0] for group in self.group_sizes}
-        sentences = []
-        if self.has_splits:
-            sentences.append("Lines are in the split that the original folder has them in.")
-        if kinds == {"line"}:
-            sentences.append(f"The splits were drawn line by line with seed {self.options.seed}.")
-        elif kinds:
-            together = " or ".join(sorted(kinds - {"line"}))
-            sentences.append(
-                f"The splits were drawn with seed {self.options.seed}; lines of one {together} are "
-                "in one split."
-            )
-        return " ".join(sentences)
+        together = " or ".join(sorted(kinds - {"line"}))
+        by_line = "" if together else "line by line "
+        drawn = f"drawn {by_line}with seed {self.options.seed}"
+        whole = f"lines of one {together} are in one split"
+        if not self.has_splits:
+            return f"The splits were {drawn}" + (f"; {whole}." if together else ".")
+        whatever = f", whatever their {together}" if together else ""
+        return (
+            f"Lines that the original folder names a split for are in it{whatever}; the others "
+            f"were {drawn}" + (f", and of those, {whole}." if together else ".")
+        )
 
 
 def group_of(line: LabelledLine, options: PackingOptions) -> str:

@@ -47,9 +47,10 @@ texts are UTF-8; they are brought to Unicode normalisation form C, and every run
 one space. An image shows one line.
 
 splits: a sub-folder, a table's name or a column may name them (train, validation or val, test);
-other lines are drawn by --seed, the same on every machine, and writers, pages and (where images
-are in three or more) sub-folders are never divided. --group and --writer find them in an id, the
-image's path without suffix: --group '(.*)-[0-9]+' keeps page-12-03 and page-12-04 together.
+such lines go there, whatever their writer; the others are drawn by --seed, the same on every
+machine, and of these, writers, pages and (where images are in three or more) sub-folders are never
+divided. --group and --writer find them in an id, the image's path without suffix:
+--group '(.*)-[0-9]+' draws page-12-03 and page-12-04 together.
 
 What cannot be used is named on standard error and in OUT/{SKIPPED_FILE}, and left out: broken
 images, empty texts, texts without image, images without text, ids that are there twice, outlines
@@ -145,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--validation", type=float, default=0.1, metavar="SHARE", help="of lines (%(default)s)")
     add("--test", type=float, default=0.1, metavar="SHARE", help="of lines (%(default)s)")
     add("--seed", type=int, default=0, help="of the draw of splits (%(default)s)")
-    add("--group", metavar="REGEX", help="finds in an id what is never divided between splits")
+    add("--group", metavar="REGEX", help="finds in an id what the draw never divides")
     add("--writer", metavar="REGEX", help="finds in an id who wrote it")
     add(
         "--on-unknown",
