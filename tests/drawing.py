@@ -1,6 +1,14 @@
 """Images of text that the tests draw themselves, in the font that comes with PIL."""
 
+import struct
+
 from PIL import Image, ImageDraw, ImageFont
+
+NO_EXIF = b"Exif\0\0garbagegarbage"
+# Two tags: turned by 90 degrees, and a resolution of "a" dots, which Pillow reads but cannot write.
+ODD_EXIF = b"Exif\0\0MM\0*" + struct.pack(
+    ">IHHHIIHHI4sI", 8, 2, 0x0112, 3, 1, 6 << 16, 0x011A, 2, 2, b"a\0\0\0", 0
+)
 
 
 def draw_text_line(

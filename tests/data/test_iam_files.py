@@ -1,5 +1,10 @@
+import io
+
+import datasets
 import pytest
+from drawing import NO_EXIF, ODD_EXIF, draw_text_line
 from iam_miniature import png_bytes, write_archive, write_tree
+from PIL import Image
 
 from hwr_hf.data.iam_files import find_images, image_fault, read_ascii_files
 
@@ -78,3 +83,22 @@ def test_image_fault():
     assert image_fault(b"") == "empty file"
     assert image_fault(content[: len(content) // 2]).startswith("does not decode")
     assert image_fault(b"<html>Please log in</html>").startswith("does not decode")
+
+
+@pytest.mark.parametrize(
+    "exif", [pytest.param(NO_EXIF, id="no-header"), pytest.param(ODD_EXIF, id="one-tag")]
+)
+def test_exif_that_datasets_does_not_read_is_a_fault(exif):
+    buffer = io.BytesIO()
+    draw_text_line("hat").save(buffer, "PNG", exif=exif)
+    with pytest.raises((SyntaxError, TypeError)):
+        datasets.Image().decode_example({"path": None, "bytes": buffer.getvalue()})
+    assert image_fault(buffer.getvalue()).startswith("damaged EXIF: ")
+
+
+def test_an_image_that_exif_turns_has_no_fault():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    draw_text_line("hat").save(buffer, "PNG", exif=exif)
+    assert image_fault(buffer.getvalue()) is None

@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from drawing import draw_text_line
+from drawing import NO_EXIF, ODD_EXIF, draw_text_line
 from PIL import Image, ImageDraw
 
 from hwr_hf.resnet_bilstm.image_transforms_resnet_bilstm import (
@@ -141,6 +141,19 @@ def test_to_grey_turns_as_exif_says(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned: rotate by 270 degrees to see it upright
     SMALL_LINE.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif)
+    assert (to_grey(path) == GREY).all()
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+def test_to_grey_reads_an_image_of_damaged_exif_as_it_is(tmp_path, suffix):
+    path = tmp_path / f"line.{suffix}"
+    SMALL_LINE.save(path, exif=NO_EXIF, lossless=True)
+    assert (to_grey(path) == GREY).all()
+
+
+def test_to_grey_turns_an_image_whose_exif_is_damaged_elsewhere(tmp_path):
+    path = tmp_path / "line.png"
+    SMALL_LINE.transpose(Image.Transpose.ROTATE_90).save(path, exif=ODD_EXIF)
     assert (to_grey(path) == GREY).all()
 
 

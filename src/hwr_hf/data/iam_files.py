@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from hwr_hf.resnet_bilstm.image_transforms_resnet_bilstm import UNREADABLE_IMAGE
 
@@ -113,15 +113,29 @@ def find_images(data_dir: Path, unit: str) -> ImageFiles | None:
 
 
 def image_fault(content: bytes) -> str | None:
-    """Why the bytes are no image: `"empty file"`, the decoder's words, or `None` if they are."""
+    """Why `datasets` cannot read the bytes as an image, in words, or `None` if it can."""
     if not content:
         return "empty file"
     try:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
+            return _exif_fault(image)
     except UNREADABLE_IMAGE as error:
-        return f"does not decode: {' '.join(str(error).split())}"  # one line of the log
+        return f"does not decode: {_in_one_line(error)}"
+
+
+def _exif_fault(image: Image.Image) -> str | None:
+    """Why `datasets`, which turns an image as its EXIF says, cannot: it ends with the error."""
+    try:
+        if image.getexif().get(ExifTags.Base.Orientation) is not None:
+            ImageOps.exif_transpose(image)
+    except Exception as error:  # whatever Pillow raises on tags that it cannot write
+        return f"damaged EXIF: {_in_one_line(error)}; save the image without it"
     return None
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _is_image_file(path: Path) -> bool:

@@ -25,7 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from .tones_resnet_bilstm import (
     MIN_CONTRAST,
@@ -58,6 +58,17 @@ UNREADABLE_IMAGE = (
     Image.DecompressionBombError,
 )
 
+# What makes an image of each EXIF orientation upright; 1 is upright
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
 DESKEW_METHODS = ("moment", "line")
 ON_TOO_WIDE = ("warn", "error")
 
@@ -69,11 +80,12 @@ def to_grey(image, correct_tones: bool = True) -> np.ndarray:
     """Greyscale image, dark ink on light paper.
 
     Args:
-        image: A path; a PIL image of any mode (its EXIF rotation is applied, transparency becomes
-            white paper, or black paper behind white ink); or an array or tensor of shape
-            `(height, width)`, `(height, width, channels)` or `(channels, height, width)` with 1 to
-            4 channels (L, LA, RGB, RGBA): boolean, floating-point in `[0, 1]` or `[0, 255]`, or
-            integer in `[0, 255]` or, with 16 bits, `[0, 65535]`.
+        image: A path; a PIL image of any mode (its EXIF rotation is applied unless it is damaged,
+            transparency becomes white paper, or black paper behind white ink); or an array or
+            tensor of shape `(height, width)`, `(height, width, channels)` or
+            `(channels, height, width)` with 1 to 4 channels (L, LA, RGB, RGBA): boolean,
+            floating-point in `[0, 1]` or `[0, 255]`, or integer in `[0, 255]` or, with 16 bits,
+            `[0, 65535]`.
         correct_tones: Turn light writing on dark paper into dark on light, and the paper of a photo
             in uneven or dim light into white.
 
@@ -119,12 +131,25 @@ def _pil_to_grey(image: Image.Image) -> np.ndarray:
         image.load()
     except UNREADABLE_IMAGE as error:
         raise ValueError(f"The image {name!r} is broken: {error}") from error
-    image = ImageOps.exif_transpose(image)
+    image = _upright(image)
     if image.mode.startswith("I") or image.mode == "F":
         return _array_to_grey(np.asarray(image))
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         return _transparent_to_grey(image.convert("RGBA"))
     return np.array(image.convert("L"))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF says; as it is where that is damaged.
+
+    `ImageOps.exif_transpose` also writes the other tags anew, which a damaged one does not survive.
+    """
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except UNREADABLE_IMAGE:
+        return image
+    method = UPRIGHT.get(orientation)
+    return image if method is None else image.transpose(method)
 
 
 def _transparent_to_grey(image: Image.Image) -> np.ndarray:
