@@ -180,6 +180,13 @@ def test_joined_lines_are_made_without_the_fold(make_iam):
     assert set(re.findall(r"\w+", joined)) <= set(re.findall(r"\w+", words))
 
 
+def test_words_are_joined_without_the_list_of_writers(make_iam):
+    iam = make_iam()
+    (iam / "ascii" / "forms.txt").unlink()
+    joined = load_sources(DataArguments(iam=str(iam), joined_lines=5), seed=0)[-1]
+    assert (joined.name, len(joined.train)) == ("joined", 5)
+
+
 def test_an_unknown_fold_is_refused(make_iam):
     with pytest.raises(ValueError, match="--left_out_fold 2 is none of the 2 folds: give 0 to 1"):
         load_sources(DataArguments(iam=str(make_iam()), num_folds=2, left_out_fold=2), seed=0)

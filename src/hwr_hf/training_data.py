@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import datasets
 
 from hwr_hf.data.group_splits import draw_folds
-from hwr_hf.data.iam import load_iam
+from hwr_hf.data.iam import load_iam, writers_of
 from hwr_hf.data.joined_words import load_joined_words
 from hwr_hf.data.labelled_dataset import load_labelled, readable
 from hwr_hf.data.synthetic import load_synthetic
@@ -239,12 +239,6 @@ def part_at_fold(
     is_left_out = [fold_of.get(writer) == data.left_out_fold for writer in writers_of(train)]
     kept = [row for row, left_out in enumerate(is_left_out) if not left_out]
     return train.select(kept), train.select([row for row, out in enumerate(is_left_out) if out])
-
-
-def writers_of(dataset: datasets.Dataset) -> list[str]:
-    """Who wrote each image; where IAM's forms.txt is missing, the form it is from."""
-    pairs = zip(dataset["writer_id"], dataset["form_id"], strict=True)
-    return [writer if writer is not None else form for writer, form in pairs]
 
 
 def unseen_texts(data: DataArguments) -> list[str]:

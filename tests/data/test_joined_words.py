@@ -104,3 +104,17 @@ def test_the_same_seed_joins_the_same_lines(words):
 def test_no_words_give_no_lines(words):
     with pytest.raises(ValueError, match="There is no word to join"):
         load_joined_words(words.select([]), 5)
+
+
+def test_without_writers_a_line_is_of_one_form(words):
+    forms = ["a01-000u"] * 3 + ["a01-003"] * 3
+    words = words.remove_columns("writer_id").add_column("form_id", forms)
+    unknown = words.add_column("writer_id", [None] * 6, feature=datasets.Value("string"))
+    for lines in (load_joined_words(words, 12), load_joined_words(unknown, 12)):
+        for text in lines["text"]:
+            assert len({word in ("ann", "ear", "our") for word in text.split()}) == 1
+
+
+def test_words_of_nobody_known_are_refused(words):
+    with pytest.raises(ValueError, match="6 of 6 images have neither a writer_id nor a form_id"):
+        load_joined_words(words.remove_columns("writer_id"), 5)

@@ -141,6 +141,23 @@ def load_iam(
     return dataset
 
 
+def writers_of(images: datasets.Dataset) -> list[str]:
+    """Who wrote each image; where IAM's forms.txt is missing, the form it is from.
+
+    Raises:
+        ValueError: Neither is known of an image.
+    """
+    known = [images[name][:] for name in ("writer_id", "form_id") if name in images.column_names]
+    found = ([value for value in row if value is not None] for row in zip(*known, strict=True))
+    writers = [values[0] for values in found if values]
+    if len(writers) < len(images):
+        raise ValueError(
+            f"{len(images) - len(writers)} of {len(images)} images have neither a writer_id nor a "
+            "form_id, which say whose they are. Add one of these columns."
+        )
+    return writers
+
+
 @dataclass(frozen=True)
 class IamLabel:
     """What is known of an image without looking at it."""

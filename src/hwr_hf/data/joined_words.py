@@ -17,6 +17,7 @@ from hwr_hf.resnet_bilstm.image_transforms_resnet_bilstm import (
     to_grey,
 )
 
+from .iam import writers_of
 from .iam_text import STOPS
 from .pen import PAPER
 from .synthetic import NUM_SHARDS, ranges_of
@@ -104,7 +105,8 @@ def load_joined_words(
     """So many lines of joined words as a cached data set.
 
     Args:
-        words: Columns `image`, `text` and `writer_id`, such as the training words of `load_iam`.
+        words: Columns `image`, `text` and `writer_id` or, where that is not known, `form_id`, such
+            as the training words of `load_iam`.
         num_lines: Lines to make.
         seed: Of their choice.
         num_proc: Processes.
@@ -113,10 +115,12 @@ def load_joined_words(
         Columns `image` and `text`.
 
     Raises:
-        ValueError: There is no word, or none of the images can be read.
+        ValueError: There is no word, or nothing says whose one is, or none of the images can be
+            read.
     """
     if len(words) == 0:
         raise ValueError("There is no word to join. Give a data set of word images.")
+    writers_of(words)  # what it raises is said here and not by a worker process
     return datasets.Dataset.from_generator(
         _examples,
         features=datasets.Features({"image": datasets.Image(), "text": datasets.Value("string")}),
@@ -130,7 +134,7 @@ def load_joined_words(
 
 
 def _examples(ranges: list[tuple[int, int]], words: datasets.Dataset, seed: int) -> Iterator[dict]:
-    writers = np.array(words["writer_id"][:])
+    writers = np.array(writers_of(words))
     rows_of = {writer: np.flatnonzero(writers == writer) for writer in np.unique(writers)}
     texts = words["text"][:]
     for number in (number for start, end in ranges for number in range(start, end)):

@@ -17,6 +17,7 @@ import torch
 from transformers import TrainerCallback, TrainerState, set_seed
 
 from hwr_hf.data.collator import LineCollator
+from hwr_hf.data.iam import writers_of
 from hwr_hf.data.preparation import PreparedLines, fitting_lines, prepare_lines
 from hwr_hf.ma2023.study import IMAGENET, NETWORKS, Budget, Network, Run
 from hwr_hf.ma2023.words import load_words
@@ -30,7 +31,6 @@ from hwr_hf.resnet_bilstm.processing_resnet_bilstm import ResNetBiLstmProcessor
 from hwr_hf.resnet_bilstm.tokenization_resnet_bilstm import ResNetBiLstmTokenizer
 from hwr_hf.training import RecognitionTrainer, RecognitionTrainingArguments
 from hwr_hf.training_checkpoints import last_complete_checkpoint
-from hwr_hf.training_data import writers_of
 from hwr_hf.training_model import fastest_memory_format
 
 NUM_MEASURED = 2000  # training words whose mean and deviation are those of the channels
