@@ -297,6 +297,11 @@ def test_texts_too_long_are_left_out_when_asked(make_iam, train, caplog):
         pytest.param(
             ["--per_device_train_batch_size", "4"], "Give --batch_columns", id="batch-size"
         ),
+        pytest.param(
+            ["--num_train_epochs", "5"],
+            "--num_train_epochs 5.0 has no effect beside --max_steps",
+            id="epochs",
+        ),
         pytest.param(["--metric_for_best_model", "wer"], "lines_wer", id="metric"),
         pytest.param(["--deskew", "twist"], "'moment', 'line'", id="deskew"),
         pytest.param(["--on_too_long", "x"], "use 'error' or 'skip'", id="on-too-long"),
@@ -305,6 +310,11 @@ def test_texts_too_long_are_left_out_when_asked(make_iam, train, caplog):
 def test_a_wrong_argument_ends_with_a_sentence(make_iam, train, capsys, arguments, message):
     assert train(make_iam(), *arguments) == 2
     assert message in capsys.readouterr().err
+
+
+def test_epochs_say_when_to_end_where_steps_do_not(make_iam, train, tmp_path):
+    assert train(make_iam(), "--num_train_epochs", "2", steps=-1) == 0
+    assert state_of(tmp_path / "run")["epoch"] == 2
 
 
 def test_a_wrong_folder_says_what_was_looked_for(train, tmp_path, capsys):

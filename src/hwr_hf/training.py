@@ -117,6 +117,12 @@ class RecognitionTrainingArguments(TrainingArguments):
             )
         if self.batch_columns < 1:
             raise ValueError(f"--batch_columns {self.batch_columns} is too small: use 1 or more.")
+        if self.max_steps > 0 and self.num_train_epochs != TrainingArguments.num_train_epochs:
+            raise ValueError(
+                f"--num_train_epochs {self.num_train_epochs} has no effect beside --max_steps "
+                f"{self.max_steps}, which says when to end. Give --max_steps alone, or with "
+                "--max_steps -1 the epochs."
+            )
         super().__post_init__()
         if self.consistency < 0:
             raise ValueError(
