@@ -1,11 +1,15 @@
 import itertools
 import json
+import os
+import shutil
+from pathlib import Path
 
 import datasets
 import matplotlib
 import numpy as np
 import pytest
 import torch
+from iam_miniature import write_tree
 from test_pen_words import make_line
 
 from hwr_hf.data.corpus import TextLines
@@ -104,6 +108,73 @@ def test_a_data_set_holds_the_lines_of_the_stream(fonts, text_file, tmp_path, mo
     assert dataset["text"][:] == [line["text"] for line in stream]
     assert np.array_equal(np.asarray(dataset[17]["image"]), stream.line(17)["image"])
     assert set(dataset.column_names) == {"image", "text", "kind"}
+
+
+@pytest.fixture
+def drawn_file(fonts, text_file, tmp_path, monkeypatch):
+    """Function that draws two lines of all sources and returns the file that holds them."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    letters = [[x, 0, 0, 20, 10, 0, 0, -20] for x in (0, 16, 70, 86)]
+    row = {"id": "f01-01", "form": "f01", "text": "on it", "strokes": letters}
+    (tmp_path / "strokes.jsonl").write_text(json.dumps(row))
+
+    def draw():
+        return load_synthetic(2, tmp_path, fonts, [text_file]).cache_files[0]["filename"]
+
+    return draw
+
+
+def test_lines_are_drawn_anew_when_a_text_says_something_else(
+    fonts, text_file, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    load_synthetic(3, fonts_dir=fonts, text_paths=[text_file])
+    text_file.write_text("Other words stand here now, and no old ones.\n" * 3)
+    lines = load_synthetic(3, fonts_dir=fonts, text_paths=[text_file])
+    stream = SyntheticLines((), HandwritingFonts(fonts), TextLines([text_file]), num_lines=3)
+    assert lines["text"][:] == [line["text"] for line in stream]
+
+
+@pytest.mark.parametrize("name", ["text.txt", "fonts/sans.ttf", "strokes.jsonl"])
+@pytest.mark.parametrize("change", ["size", "time"])
+def test_lines_are_drawn_anew_when_a_file_changes(drawn_file, tmp_path, name, change):
+    first = drawn_file()
+    if change == "size":
+        time = (tmp_path / name).stat().st_mtime_ns
+        with (tmp_path / name).open("ab") as file:
+            file.write(b"\n")
+        os.utime(tmp_path / name, ns=(time, time))
+    else:
+        os.utime(tmp_path / name, ns=(1, 1))
+    assert drawn_file() != first
+
+
+def test_lines_are_drawn_once_in_whatever_order_a_folder_lists_its_files(
+    drawn_file, fonts, monkeypatch
+):
+    shutil.copy(f"{FONTS}/DejaVuSerif.ttf", fonts)
+    first = drawn_file()
+    glob = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda *args: iter([*glob(*args)][::-1]))
+    assert drawn_file() == first
+
+
+def test_lines_are_drawn_anew_when_an_extracted_download_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    strokes = "".join(
+        f'<Stroke><Point x="{x}" y="0"/><Point x="{x}" y="9"/><Point x="{x + 9}" y="9"/></Stroke>'
+        for x in (0, 16, 70, 86)
+    )
+    write_tree(
+        tmp_path / "ondb",
+        {
+            "lineStrokes/a01/a01-000/a01-000u-01.xml": f"<a>{strokes}</a>".encode(),
+            "ascii/a01/a01-000/a01-000u.txt": b"CSR:\n\non it\n",
+        },
+    )
+    first = load_synthetic(1, tmp_path / "ondb").cache_files
+    os.utime(tmp_path / "ondb" / "ascii/a01/a01-000/a01-000u.txt", ns=(1, 1))
+    assert load_synthetic(1, tmp_path / "ondb").cache_files != first
 
 
 def test_a_wrong_path_is_named_before_anything_is_drawn(tmp_path):

@@ -9,7 +9,7 @@ processes gives the same lines.
 import hashlib
 import inspect
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from . import corpus, fonts, iam_ondb, paper, pen, pen_words
 from .corpus import TextLines
 from .fonts import HandwritingFonts
 from .iam_ondb import PenLine, hold_out_forms, lines_that_may_be_seen, read_iam_ondb
+from .iam_ondb_files import ARCHIVES
 from .paper import Paper
 from .pen import Pen, draw_strokes
 from .pen_words import NORMAL_FRAME, PenWords
@@ -137,7 +138,8 @@ def load_synthetic(
     """So many synthetic lines as a cached data set.
 
     Of IAM-OnDB, the forms that `hold_out_forms` sets apart are not drawn from, nor those that share
-    five words in a row with `unseen_texts`.
+    five words in a row with `unseen_texts`. Lines are drawn anew when the size or the time of
+    change of a source's file is another.
 
     Returns:
         Columns `image`, `text` and `kind`.
@@ -153,11 +155,13 @@ def load_synthetic(
     }
     # What is wrong with the sources is said here and not by a worker process.
     SyntheticLines(**_source(**sources))
-    # The cache's key covers the arguments but not the code they reach: this makes it notice.
+    # The cache's key covers the arguments but not the code and files they reach: this makes it
+    # notice.
     modules = (corpus, fonts, iam_ondb, paper, pen, pen_words)
     code = "".join(inspect.getsource(module) for module in modules) + inspect.getsource(
         SyntheticLines
     )
+    paths = [path for path in (iam_ondb_path, fonts_dir, *text_paths) if path]
     return datasets.Dataset.from_generator(
         _examples,
         features=datasets.Features(
@@ -172,6 +176,7 @@ def load_synthetic(
             "sources": sources,
             "seed": seed,
             "code": hashlib.sha256(code.encode()).hexdigest(),
+            "files": hashlib.sha256(repr(_file_states(paths)).encode()).hexdigest(),
         },
         num_proc=num_proc,
     )
@@ -224,7 +229,21 @@ def ranges_of(count: int, num_shards: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(bounds))
 
 
-def _examples(ranges: list[tuple[int, int]], sources: dict, seed: int, code: str) -> Iterator[dict]:
+def _file_states(paths: Iterable[str | Path]) -> list[tuple[str, int, int]]:
+    """Path, size and time of change of the files that are read at these paths."""
+    states = []
+    for path in map(Path, paths):
+        downloads = (file for name in ARCHIVES for file in (path / name).rglob("*"))
+        for file in sorted([path, *path.glob("*"), *downloads]):
+            if file.is_file():
+                status = file.stat()
+                states.append((str(file), status.st_size, status.st_mtime_ns))
+    return states
+
+
+def _examples(
+    ranges: list[tuple[int, int]], sources: dict, seed: int, code: str, files: str
+) -> Iterator[dict]:
     lines = SyntheticLines(**_source(**sources), seed=seed)
     for number in itertools.chain.from_iterable(itertools.starmap(range, ranges)):
         line = lines.line(number)
