@@ -10,12 +10,16 @@ from pathlib import Path
 
 from hwr_hf import DEFAULT_MODEL
 from hwr_hf.data.iam import load_iam
+from hwr_hf.data.synthetic import load_plain_pen_lines
 from hwr_hf.json_files import write_json
 from hwr_hf.model_folders import checked_model
 from hwr_hf.scale_comparison import compare_scales
 from hwr_hf.weights_files import weights_sha256
 
-SCALES = ["48x1", "48x1.2", "48x1@14", "48x1@13", "48x1@12", "48x1@11", "40x1", "40x1.15"]
+SCALES = [
+    *("48x1", "48x1.2", "48x1@14", "48x1@13", "48x1@12.5", "48x1@12", "48x1@11"),
+    *("40x1", "40x1.15"),
+]
 
 
 def scale(text: str) -> tuple[int, float, float | None]:
@@ -33,6 +37,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--iam", required=True, help="folder with IAM's downloads")
+    parser.add_argument("--iam-ondb", help="folder of IAM-OnDB's: its held-out lines as well")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="its folder")
     parser.add_argument(
         "--scales",
@@ -54,6 +59,8 @@ def main() -> None:
             "lines": load_iam(arguments.iam, unit="lines")["validation"],
             "words": load_iam(arguments.iam, unit="words", segmentation="ok")["validation"],
         }
+        if arguments.iam_ondb:
+            images["pen lines"] = load_plain_pen_lines(arguments.iam_ondb)
     except (ValueError, OSError) as error:
         parser.error(str(error))
     rows = compare_scales(model, images, arguments.scales, arguments.dtype)

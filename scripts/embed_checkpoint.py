@@ -14,5 +14,11 @@ if __name__ == "__main__":
     )
     parser.add_argument("model", help="folder of the trained model")
     parser.add_argument("--output", default=DEFAULT_MODEL, help="folder (default: the package's)")
+    parser.add_argument(
+        "--columns-per-stroke",
+        type=float,
+        metavar="N",
+        help="that wide lines are squeezed and narrow ones stretched to (the model's own)",
+    )
     arguments = parser.parse_args()
-    save_half_precision(arguments.model, arguments.output)
+    save_half_precision(arguments.model, arguments.output, arguments.columns_per_stroke)

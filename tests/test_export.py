@@ -28,3 +28,11 @@ def test_a_card_in_the_folder_stays(tiny_model_dir, tmp_path):
     save_half_precision(tiny_model_dir, tmp_path)
     assert (tmp_path / "README.md").read_text() == "the card"
     assert AutoProcessor.from_pretrained(tmp_path).tokenizer.pad_token_id == 0
+
+
+def test_lines_get_as_many_columns_a_stroke_as_asked_for(tiny_model_dir, tmp_path):
+    save_half_precision(tiny_model_dir, tmp_path / "first", columns_per_stroke=12.0)
+    save_half_precision(tmp_path / "first", tmp_path / "second")
+    for folder in ("first", "second"):
+        processor = AutoProcessor.from_pretrained(tmp_path / folder)
+        assert processor.image_processor.columns_per_stroke == 12.0

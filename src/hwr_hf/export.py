@@ -13,18 +13,27 @@ import torch
 from hwr_hf.resnet_bilstm import ResNetBiLstmForCTC, ResNetBiLstmProcessor
 
 
-def save_half_precision(model: str | Path, output: str | Path) -> None:
+def save_half_precision(
+    model: str | Path, output: str | Path, columns_per_stroke: float | None = None
+) -> None:
     """Saves a recogniser with float16 weights that load as float32.
 
     Args:
         model: Folder of a `ResNetBiLstmForCTC` and its processor.
         output: Folder to write.
+        columns_per_stroke: Of the image processor; None for the model's own.
+
+    Raises:
+        ValueError: The weights do not fit their configuration.
     """
     output = Path(output)
     recogniser = ResNetBiLstmForCTC.from_pretrained(model, dtype=torch.float32)
     recogniser.check_weights()
     recogniser.half().save_pretrained(output)
-    ResNetBiLstmProcessor.from_pretrained(model).save_pretrained(output)
+    processor = ResNetBiLstmProcessor.from_pretrained(model)
+    if columns_per_stroke is not None:
+        processor.image_processor.columns_per_stroke = columns_per_stroke
+    processor.save_pretrained(output)
     # The weights are float16 for their size only; a CPU computes it slowly or not at all.
     config_file = output / "config.json"
     config = json.loads(config_file.read_text(encoding="utf-8"))
