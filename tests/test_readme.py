@@ -379,6 +379,17 @@ def test_the_speeds_are_those_measured():
         assert row == (f"{reader['lines_per_second']:.1f}", cer, memory)
 
 
+def test_the_mapped_memory_is_that_measured():
+    readers = json.loads((ROOT / "results" / "speed.json").read_text())["readers"]
+    mapped = {
+        f"{reader['mapped_files_bytes'] / 1e9:.1f}"
+        for name, reader in readers.items()
+        if name.startswith("ours")
+    }
+    (stated,) = mapped
+    assert f"Of the memory of ours {stated} GB are pages" in " ".join(README.split())
+
+
 def test_the_ratios_of_speeds_are_those_measured():
     here, faster = (
         json.loads((ROOT / "results" / name).read_text())
@@ -420,12 +431,30 @@ def test_the_error_rates_of_photos_are_those_measured():
 def test_what_columns_per_stroke_bring_is_as_measured():
     folder = ROOT / "results" / "scales"
     rows = json.loads((folder / "validation.json").read_text())["rows"]
-    lines = {row["columns_per_stroke"]: row["lines"] for row in rows if row["height"] == 48}
-    lines[None] = rows[0]["lines"]
+    measured = {row["columns_per_stroke"]: row for row in rows if row["height"] == 48}
+    measured[None] = rows[0]
     assert (rows[0]["width_scale"], rows[0]["columns_per_stroke"]) == (1, None)
-    tested = json.loads((folder / "test_lines_11_columns.json").read_text())
-    assert tested["image_processor"]["columns_per_stroke"] == 11
-    before = json.loads((ROOT / "results" / "test_lines.json").read_text())
+    lines = {columns: row["lines"] for columns, row in measured.items()}
+    processor = json.loads(Path(hwr_hf.DEFAULT_MODEL, "processor_config.json").read_text())
+    assert processor["image_processor"]["columns_per_stroke"] == 12
+    no_worse = {
+        columns
+        for columns, row in measured.items()
+        if all(row[kind]["cer"] <= measured[None][kind]["cer"] for kind in ("lines", "pen lines"))
+    }
+    assert min(no_worse - {None}) == 12
+    of = {
+        name: json.loads((ROOT / "results" / f"{name}.json").read_text())
+        for name in (
+            *("test_lines", "scales/test_lines_11_columns", "scales/test_lines_any_columns"),
+            *("scales/trained_12_columns_lines", "scales/trained_12_columns_words"),
+            "validation_words",
+        )
+    }
+    settings = {name: report["image_processor"] for name, report in of.items()}
+    assert settings["scales/test_lines_11_columns"]["columns_per_stroke"] == 11
+    assert "columns_per_stroke" not in settings["scales/test_lines_any_columns"]
+    assert all(settings[name]["columns_per_stroke"] == 12 for name in of if "_columns" not in name)
 
     def rates(measured):
         return f"{100 * measured['cer']:.1f} / {100 * measured['wer']:.1f} %"
@@ -437,7 +466,15 @@ def test_what_columns_per_stroke_bring_is_as_measured():
     assert f"at {rates(lines[12])} CER / WER with {fewer(12)} multiplications" in text
     assert f"(without it {rates(lines[None])})" in text
     assert f"with 11 at {rates(lines[11])} with {fewer(11)}" in text
-    assert f"the rates were {rates(tested)} in place of {rates(before)}" in text
+    of_test = [
+        rates(of[name])
+        for name in ("test_lines", "scales/test_lines_11_columns", "scales/test_lines_any_columns")
+    ]
+    assert "the rates are {} with 12, {} with 11 and {} without it".format(*of_test) in text
+    trained = f"lines at {rates(of['scales/trained_12_columns_lines'])}, words (`ok`) at "
+    trained += rates(of["scales/trained_12_columns_words"])
+    embedded = rates(of["validation_words"])
+    assert f"{trained}, where the embedded model reads words at {embedded}" in text
 
 
 def test_the_speed_of_the_demo_is_that_measured():
