@@ -293,7 +293,8 @@ def test_an_example_is_read_and_can_be_read_again(open_page):
 
 
 def test_the_decoder_can_be_switched(open_page, line):
-    draw_text_line("clodd burn bum", font_size=48, margin=20).save(line)  # no English: it doubts
+    # No English, so that it doubts; wide spaces, so that it does not doubt where a word ends.
+    draw_text_line("clodd   burn   bum", font_size=48, margin=20).save(line)
     page = open_page()
     give(page, line)
     wait_for_text(page, "burn")
