@@ -48,7 +48,7 @@ class ResNetBiLstmImageProcessorKwargs(ImagesKwargs, total=False):
         width_scale: With the width in proportion, columns are so many times as many: above 1 the
             writing is stretched.
         columns_per_stroke: With the width in proportion, squeeze wide and stretch narrow writing,
-            so that a stroke has about so many columns. Words have too few strokes to tell.
+            so that a stroke has about so many columns. Most words have too few strokes to tell.
         max_width: Most columns of a line; a longer one is squashed.
         on_too_wide: `"warn"` or `"error"` when a line must be squashed.
         pad_to_multiple_of: The padded width is a multiple of this.
