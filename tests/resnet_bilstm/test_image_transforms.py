@@ -360,6 +360,58 @@ def test_crop_keeps_a_dot_or_comma_apart_from_the_word(mark):
     assert (crop_to_ink(image) == 0).sum() == (image == 0).sum()
 
 
+# A small full stop in a scan of few pixels to the inch: none of them as dark as the pen's strokes
+PALE_DOT = np.array([[255, 221, 221], [238, 187, 221], [255, 238, 238]], np.uint8)
+
+
+def grey_bars(marks: dict[tuple[int, int], np.ndarray]) -> np.ndarray:
+    """Grey strokes in rows 15 to 44 and columns 20 to 163, and a mark at each (row, column)."""
+    image = np.array(bars())
+    image[image == 0] = 115
+    for (top, left), mark in marks.items():
+        image[top : top + mark.shape[0], left : left + mark.shape[1]] = mark
+    return image
+
+
+@pytest.mark.parametrize("method", [None, "line", "moment"])
+@pytest.mark.parametrize("left", [5, 186])
+def test_crop_keeps_a_pale_full_stop_beside_the_writing(method, left):
+    image = grey_bars({(42, left): PALE_DOT})
+    line, to_original = prepare_line(image, deskew_method=method, do_resize=False)
+    (start, _), (end, _) = (to_original @ [x, 0, 1] for x in (0, line.shape[1]))
+    assert start <= left and left + 3 <= end
+
+
+def test_crop_keeps_a_pale_full_stop_under_a_stroke_that_leans_over_it():
+    image = Image.fromarray(grey_bars({(42, 170): PALE_DOT}))
+    line, _ = prepare_line(slanted(image, 40), do_resize=False)
+    upright = (line < 200).any(axis=0).nonzero()[0].max()  # the last stroke's last column
+    assert (line[-12:, upright + 4 :] < 245).any()
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        np.zeros((1, 2), np.uint8),  # a speck of two pixels
+        np.array([[255, 238, 221], [238, 221, 238]], np.uint8),  # as much ink as in one pixel
+    ],
+)
+def test_crop_leaves_out_what_is_less_than_a_dot(mark):
+    assert crop_to_ink(grey_bars({(42, 186): mark})).shape == crop_to_ink(grey_bars({})).shape
+
+
+@pytest.mark.parametrize("place", [(42, 197), (2, 80), (57, 80)])
+def test_a_pale_mark_above_below_or_far_from_the_writing_does_not_widen_the_crop(place):
+    image = grey_bars({place: PALE_DOT})
+    assert crop_to_ink(image).shape == crop_to_ink(grey_bars({})).shape
+
+
+def test_grain_of_the_paper_does_not_widen_the_crop():
+    grain = np.random.default_rng(0).normal(0, 10, (60, 200))
+    image = np.clip(np.minimum(grey_bars({}), 240) + grain, 0, 255).astype(np.uint8)
+    assert crop_to_ink(image).shape == crop_to_ink(grey_bars({})).shape
+
+
 def test_crop_is_not_defeated_by_isolated_specks():
     image = page(100, 300, (50, 20, 150, 70), (3, 3, 4, 4), (290, 95, 292, 96), (2, 90, 3, 92))
     assert crop_to_ink(image).shape == (54, 104)

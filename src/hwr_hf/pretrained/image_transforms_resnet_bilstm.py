@@ -42,6 +42,8 @@ MIN_WIDTH = 16  # columns of the prepared line
 ANGLES_AT_ONCE = 16  # tried; more would take more memory for a very wide line
 COARSE_PIXELS = 2000  # of ink, that tell an angle roughly
 SLANT_STEP = 2.5  # degrees between the slants tried
+DOT_INK = 1.25  # pixels as dark as the strokes that a pale dot weighs, in a square of 3x3
+DARKEST_IN_DOT = 0.6  # of a stroke's darkness, that a pixel counts for: two are a speck, not a dot
 BUSY_ROWS = 0.25  # of a line, those that cross most strokes: the height of small letters
 FEW_STROKES, MANY_STROKES = 20, 40  # in a row: so few tell nothing of their density, so many all
 MAX_STRETCH = 1.5  # of the columns for the density of strokes, and its inverse the least
@@ -268,12 +270,26 @@ def _mask_below(
     if paper_level - ink_level < MIN_CONTRAST:
         return np.zeros(image.shape, dtype=bool)
     mask = image <= threshold
-    height, width = mask.shape
-    padded = np.zeros((height + 2, width + 2), dtype=np.uint8)
-    padded[1:-1, 1:-1] = mask
+    return mask & (_sums_of_squares(mask.astype(np.uint8)) >= 3)
+
+
+def _pale_dots(image: np.ndarray, ink_level: float, paper_level: int) -> np.ndarray:
+    """Mask of the middles of whatever has as much ink as a dot, be it paler than all strokes.
+
+    A full stop of a small scan is spread over a few grey pixels. What is firmly ink is in the mask
+    too.
+    """
+    contrast = paper_level - ink_level
+    paper = np.uint8(paper_level)
+    darkness = np.minimum(paper - np.minimum(image, paper), np.uint8(DARKEST_IN_DOT * contrast))
+    return _sums_of_squares(darkness.astype(np.uint16)) >= DOT_INK * contrast
+
+
+def _sums_of_squares(values: np.ndarray) -> np.ndarray:
+    """Sums of the square of 3x3 around each pixel of `(height, width)`, in the type of `values`."""
+    padded = np.pad(values, 1)
     rows = padded[:-2] + padded[1:-1] + padded[2:]
-    num_in_square = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]  # ink pixels of the 3x3 square
-    return mask & (num_in_square >= 3)
+    return rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
 
 
 @dataclass(frozen=True)
@@ -284,7 +300,8 @@ class _Ink:
         y, x: Rows and columns of the ink's pixels.
         is_first: Whether a pixel begins a stroke: left of it, in the row that it had in the image,
             is paper.
-        height, width: Of the canvas that they lie on.
+        dot_y, dot_x: Rows and columns of what may be a dot, `_pale_dots`.
+        height, width: Of the canvas that all lie on.
         paper_level: Median grey level of the paper, to fill what a warp uncovers; white where all
             is ink.
     """
@@ -292,6 +309,8 @@ class _Ink:
     y: np.ndarray
     x: np.ndarray
     is_first: np.ndarray
+    dot_y: np.ndarray
+    dot_x: np.ndarray
     height: int
     width: int
     paper_level: int
@@ -302,15 +321,24 @@ def _find_ink(image: np.ndarray) -> _Ink:
     counts = _histogram(image)
     threshold, ink_level, paper_level = _otsu_of(counts)
     mask = _mask_below(image, threshold, ink_level, paper_level)
-    height, width = mask.shape
-    y = np.repeat(np.arange(height), mask.sum(axis=1))  # a third of the time of `np.nonzero`
-    x = np.flatnonzero(mask) - y * width
-    is_first = np.diff(y * (width + 1) + x, prepend=-2) != 1
+    y, x = _places(mask)
+    is_first = np.diff(y * (mask.shape[1] + 1) + x, prepend=-2) != 1
+    dot_y, dot_x = y, x
     if threshold < 0 and paper_level < 128:
-        return _Ink(y, x, is_first, height, width, paper_level=255)
-    counts[: threshold + 1] = 0
-    median = np.searchsorted(np.cumsum(counts), counts.sum() / 2)
-    return _Ink(y, x, is_first, height, width, int(median))
+        paper_level = 255
+    else:
+        counts[: threshold + 1] = 0
+        paper_level = int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
+        if len(y) > 0:
+            dot_y, dot_x = _places(_pale_dots(image, ink_level, paper_level))
+    return _Ink(y, x, is_first, dot_y, dot_x, *mask.shape, paper_level)
+
+
+def _places(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of what is True, in a third of the time of `np.nonzero`."""
+    height, width = mask.shape
+    y = np.repeat(np.arange(height), mask.sum(axis=1))
+    return y, np.flatnonzero(mask) - y * width
 
 
 def has_ink(image: np.ndarray) -> bool:
@@ -581,12 +609,16 @@ def _straightened(ink: _Ink, to_old: np.ndarray) -> tuple[_Ink, np.ndarray]:
     width, height = new_size = old_size + 2 * growth.astype(int)
     (xx, xy), (yx, yy) = to_new
     left, top = (new_size - to_new @ (old_size - 1)) / 2  # where the centre of pixel (0, 0) goes
-    x = (xx * ink.x + xy * ink.y + left).astype(np.int64)
-    y = (yx * ink.x + yy * ink.y + top).astype(np.int64)
+
+    def moved(y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        new_y, new_x = yx * x + yy * y + top, xx * x + xy * y + left
+        return new_y.astype(np.int64), new_x.astype(np.int64)
+
     affine = np.eye(3)
     affine[:2, :2] = to_old
     affine[:2, 2] = (old_size - to_old @ new_size) / 2
-    return _Ink(y, x, ink.is_first, int(height), int(width), ink.paper_level), affine
+    places = *moved(ink.y, ink.x), ink.is_first, *moved(ink.dot_y, ink.dot_x)
+    return _Ink(*places, int(height), int(width), ink.paper_level), affine
 
 
 # Cropping
@@ -611,13 +643,19 @@ def crop_to_ink(image: np.ndarray) -> np.ndarray:
 def _box_of(ink: _Ink, margin: float = 0.04) -> tuple[int, int, int, int]:
     """Left, top, right, bottom of the ink, right and bottom exclusive; the whole image without ink.
 
-    The box has a margin in parts of its height, at least 2 pixels where the image has them.
+    The box has a margin in parts of its height, at least 2 pixels where the image has them. A dot
+    left or right of the ink, no farther away than it is high, is in the box too.
     """
     if len(ink.y) == 0:
         return 0, 0, ink.width, ink.height
     left, top = int(ink.x.min()), int(ink.y.min())
     right, bottom = int(ink.x.max()) + 1, int(ink.y.max()) + 1
     border = max(2, round(margin * (bottom - top)))
+    reach = bottom - top
+    dot_x = ink.dot_x[(ink.dot_y >= top) & (ink.dot_y < bottom)]
+    before = dot_x[(left - reach <= dot_x) & (dot_x < left - border)]
+    after = dot_x[(right + border <= dot_x) & (dot_x < right + reach)]
+    left, right = int(before.min(initial=left)), int(after.max(initial=right - 1)) + 1
     return (
         max(0, left - border),
         max(0, top - border),
