@@ -273,16 +273,27 @@ def _mask_below(
     return mask & (_sums_of_squares(mask.astype(np.uint8)) >= 3)
 
 
-def _pale_dots(image: np.ndarray, ink_level: float, paper_level: int) -> np.ndarray:
-    """Mask of the middles of whatever has as much ink as a dot, be it paler than all strokes.
+def _pale_dots(
+    image: np.ndarray, ink_x: np.ndarray, ink_level: float, paper_level: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of whatever has as much ink as a dot, be it paler than all strokes.
 
-    A full stop of a small scan is spread over a few grey pixels. What is firmly ink is in the mask
-    too.
+    A full stop of a small scan is spread over a few grey pixels. Only the ends of the writing are
+    looked at, as far as a slanted stroke may lean over a dot. What is firmly ink is among them too.
     """
+    height, width = image.shape
     contrast = paper_level - ink_level
-    paper = np.uint8(paper_level)
-    darkness = np.minimum(paper - np.minimum(image, paper), np.uint8(DARKEST_IN_DOT * contrast))
-    return _sums_of_squares(darkness.astype(np.uint16)) >= DOT_INK * contrast
+    paper, darkest = np.uint8(paper_level), np.uint8(DARKEST_IN_DOT * contrast)
+    left_end = min(width, int(ink_x.min()) + height)
+    right_end = max(left_end, int(ink_x.max()) + 1 - height)
+    places = []
+    for start, end in ((0, left_end), (right_end, width)):
+        part = image[:, start:end]
+        darkness = np.minimum(paper - np.minimum(part, paper), darkest).astype(np.uint16)
+        y, x = _places(_sums_of_squares(darkness) >= DOT_INK * contrast)
+        places.append((y, x + start))
+    (left_y, left_x), (right_y, right_x) = places
+    return np.concatenate([left_y, right_y]), np.concatenate([left_x, right_x])
 
 
 def _sums_of_squares(values: np.ndarray) -> np.ndarray:
@@ -330,7 +341,7 @@ def _find_ink(image: np.ndarray) -> _Ink:
         counts[: threshold + 1] = 0
         paper_level = int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
         if len(y) > 0:
-            dot_y, dot_x = _places(_pale_dots(image, ink_level, paper_level))
+            dot_y, dot_x = _pale_dots(image, x, ink_level, paper_level)
     return _Ink(y, x, is_first, dot_y, dot_x, *mask.shape, paper_level)
 
 
