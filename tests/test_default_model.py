@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from transformers import (
     AutoConfig,
     AutoImageProcessor,
@@ -36,6 +37,13 @@ def test_samples_are_read_with_at_most_one_edit_in_ten(reader, sample, text):
     reading = reader(str(ROOT / "samples" / sample))[0]
     assert cer([text], [reading["generated_text"]]) <= 0.1
     assert 0 < reading["score"] <= 1
+
+
+@pytest.mark.parametrize(("ink", "paper"), [(232, 250), (40, 60)])
+def test_faint_writing_on_clean_paper_is_read_as_dark_writing_is(reader, ink, paper):
+    line = Image.open(ROOT / "samples" / "line.png").convert("L")
+    faint = line.point([round(ink + (paper - ink) * level / 255) for level in range(256)])
+    assert reader(faint)[0]["generated_text"] == reader(line)[0]["generated_text"]
 
 
 def test_the_beam_search_reads_the_samples_with_the_ngram_beside_the_weights(reader):

@@ -446,15 +446,15 @@ def test_what_columns_per_stroke_bring_is_as_measured():
     of = {
         name: json.loads((ROOT / "results" / f"{name}.json").read_text())
         for name in (
-            *("test_lines", "scales/test_lines_11_columns", "scales/test_lines_any_columns"),
+            *(f"scales/test_lines_{columns}_columns" for columns in ("12", "11", "any")),
             *("scales/trained_12_columns_lines", "scales/trained_12_columns_words"),
             "validation_words",
         )
     }
     settings = {name: report["image_processor"] for name, report in of.items()}
-    assert settings["scales/test_lines_11_columns"]["columns_per_stroke"] == 11
-    assert "columns_per_stroke" not in settings["scales/test_lines_any_columns"]
-    assert all(settings[name]["columns_per_stroke"] == 12 for name in of if "_columns" not in name)
+    for name, report in settings.items():
+        columns = {"11": 11, "any": None}.get(name.removesuffix("_columns").rpartition("_")[2], 12)
+        assert report.get("columns_per_stroke") == columns, name
 
     def rates(measured):
         return f"{100 * measured['cer']:.1f} / {100 * measured['wer']:.1f} %"
@@ -466,11 +466,8 @@ def test_what_columns_per_stroke_bring_is_as_measured():
     assert f"at {rates(lines[12])} CER / WER with {fewer(12)} multiplications" in text
     assert f"(without it {rates(lines[None])})" in text
     assert f"with 11 at {rates(lines[11])} with {fewer(11)}" in text
-    of_test = [
-        rates(of[name])
-        for name in ("test_lines", "scales/test_lines_11_columns", "scales/test_lines_any_columns")
-    ]
-    assert "the rates are {} with 12, {} with 11 and {} without it".format(*of_test) in text
+    of_test = [rates(of[f"scales/test_lines_{name}_columns"]) for name in ("12", "11", "any")]
+    assert "the rates were {} with 12, {} with 11 and {} without it".format(*of_test) in text
     trained = f"lines at {rates(of['scales/trained_12_columns_lines'])}, words (`ok`) at "
     trained += rates(of["scales/trained_12_columns_words"])
     embedded = rates(of["validation_words"])

@@ -658,7 +658,3 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"decode the mean of N changed views, up to {MAX_VIEWS}: takes N times as long (1)",
     )
     add_beam_options(parser)
-    parser.add_argument("--ngram", metavar="FILE", help="another n-gram for the beam search")
-    parser.add_argument(
-        "--lm-weight", type=float, metavar="W", help="weight of the n-gram; 0: search without"
-    )

@@ -47,7 +47,8 @@ class Corpus:
     Attributes:
         name: For the report.
         text: Of the alphabet's characters alone, a single space between words.
-        weight: Factor of its counts.
+        weight: Factor of its counts. Smaller ones for all corpora smooth more: the number of kinds
+            that follow a context, which the counts are held against, is not weighted.
         dropped: How often each character outside the alphabet was left out.
     """
 

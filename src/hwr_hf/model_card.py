@@ -18,7 +18,7 @@ from safetensors import safe_open
 
 from .data.font_download import FONTS
 from .resnet_bilstm.tokenization_resnet_bilstm import DEFAULT_CHARACTERS
-from .resnet_bilstm.tones_resnet_bilstm import MIN_CONTRAST
+from .resnet_bilstm.tones_resnet_bilstm import CLEAN_CONTRAST, MIN_CONTRAST
 from .results_page import is_evaluation
 from .weights_files import file_sha256
 
@@ -67,6 +67,7 @@ def card_values(
         "iam_test_lines": len((PACKAGE / IAM_TEST_LIST).read_text(encoding="utf-8").split()),
         "characters": len(DEFAULT_CHARACTERS),
         "min_contrast": MIN_CONTRAST,
+        "min_contrast_on_clean_paper": CLEAN_CONTRAST,
         "num_fonts": len(FONTS),
     }
 

@@ -43,12 +43,16 @@ def add_computing_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_beam_options(parser: argparse.ArgumentParser) -> None:
-    """`--decoder`, and how narrow the beam is."""
+    """`--decoder`, the n-gram of the beam search, and how narrow the beam is."""
     parser.add_argument(
         "--decoder",
         choices=("greedy", "beam"),
         default="greedy",
         help="beam: search with the character n-gram beside the model (%(default)s)",
+    )
+    parser.add_argument("--ngram", metavar="FILE", help="another n-gram for the beam search")
+    parser.add_argument(
+        "--lm-weight", type=float, metavar="W", help="weight of the n-gram; 0: search without"
     )
     parser.add_argument("--beam-width", type=positive, metavar="N", help="texts kept at a time")
     parser.add_argument(
@@ -66,7 +70,7 @@ def beam_options(arguments: argparse.Namespace) -> dict:
     Raises:
         ValueError: There are some without `--decoder beam`.
     """
-    options = {name: getattr(arguments, name, None) for name in BEAM_OPTIONS}
+    options = {name: getattr(arguments, name) for name in BEAM_OPTIONS}
     options = {name: value for name, value in options.items() if value is not None}
     if arguments.decoder != "beam" and (options or getattr(arguments, "n_best", 1) > 1):
         option = next(iter(options), "n_best").replace("_", "-")

@@ -469,6 +469,28 @@ def test_a_crop_all_of_ink_becomes_a_dot_on_white_paper(side, ink):
     assert line[0].min() == 255 and has_ink(crop)
 
 
+@pytest.mark.parametrize("ink, paper", [(234, 250), (40, 60), (225, 245)])
+def test_faint_writing_on_clean_paper_is_ink(ink, paper):
+    page = np.where(np.pad(GREY, 40, constant_values=255) < 128, ink, paper)
+    page = page + np.random.default_rng(0).normal(0, 1, page.shape)
+    page = np.rint(page).astype(np.uint8)
+    assert has_ink(page)
+    assert crop_to_ink(page).size < 1.2 * GREY.size
+
+
+@pytest.mark.parametrize("deviation", [1, 4, 8, 12])
+@pytest.mark.parametrize("paper", [60, 245])
+def test_grain_is_no_ink(deviation, paper):
+    image = np.random.default_rng(1).normal(paper, deviation, (60, 400))
+    assert not has_ink(np.clip(np.rint(image), 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("darkest", [235, 215])
+def test_a_shade_is_no_ink(darkest):
+    image = np.tile(np.linspace(darkest, 255, 400), (60, 1))
+    assert not has_ink(np.rint(image).astype(np.uint8))
+
+
 def test_a_crop_of_a_dots_size_without_ink_is_blank():
     assert not has_ink(np.full((3, 3), 240, np.uint8))
     assert (prepare_line(page(3, 3))[0] == 255).all()

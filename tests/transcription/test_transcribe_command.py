@@ -9,6 +9,7 @@ import time
 
 import pytest
 from drawing import draw_text_line
+from ngram_miniature import save_ngram
 
 from hwr_hf import DEFAULT_MODEL
 from hwr_hf.cli import main
@@ -89,6 +90,21 @@ def test_a_narrow_beam_belongs_to_the_job(lines, tmp_path, capsys):
     assert rows_in(tmp_path / "out")[3]["text"] == "the morning post"
     assert main([*command, "0.1"]) == 2
     assert "min_probability 0.003 and not 0.1" in capsys.readouterr().err
+
+
+def test_another_ngram_belongs_to_the_job(lines, tmp_path, capsys):
+    ngram = save_ngram(tmp_path / "mine.safetensors")
+    command = ["transcribe", str(lines), "--output", str(tmp_path / "out"), "--no-words"]
+    command += ["--decoder", "beam", "--lm-weight", "0.1", "--ngram", str(ngram)]
+    assert main(command) == 1
+    moved = shutil.move(ngram, tmp_path / "same.safetensors")
+    assert main([*command[:-1], str(moved)]) == 1
+    assert "a second" not in capsys.readouterr().out.split("rows:", 1)[1]  # all was there
+    save_ngram(moved, {"lm_weight": 0.2})
+    assert main([*command[:-1], str(moved)]) == 2
+    assert "ngram" in capsys.readouterr().err
+    assert main(command) == 2
+    assert str(ngram) in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("changed", ["config.json", "ngram.safetensors"])

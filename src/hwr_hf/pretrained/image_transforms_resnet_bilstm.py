@@ -28,6 +28,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from .tones_resnet_bilstm import (
+    CLEAN_CONTRAST,
     MIN_CONTRAST,
     SPECK_SIDE,
     WORKING_HEIGHT,
@@ -42,6 +43,7 @@ MIN_WIDTH = 16  # columns of the prepared line
 ANGLES_AT_ONCE = 16  # tried; more would take more memory for a very wide line
 COARSE_PIXELS = 2000  # of ink, that tell an angle roughly
 SLANT_STEP = 2.5  # degrees between the slants tried
+CONTRAST_TO_GRAIN = 5  # of faint ink, to the deviation of the paper; normal noise halved has 2.6
 DOT_INK = 1.25  # pixels as dark as the strokes that a pale dot weighs, in a square of 3x3
 DARKEST_IN_DOT = 0.6  # of a stroke's darkness, that a pixel counts for: two are a speck, not a dot
 BUSY_ROWS = 0.25  # of a line, those that cross most strokes: the height of small letters
@@ -259,18 +261,28 @@ def ink_mask(image: np.ndarray) -> np.ndarray:
         image: uint8 of shape `(height, width)`.
 
     Returns:
-        Mask of the same shape, all False where no ink stands out by `MIN_CONTRAST` grey levels.
+        Mask of the same shape, all False where no ink stands out: by `MIN_CONTRAST` grey levels, or
+        by `CLEAN_CONTRAST` on paper of hardly any grain.
     """
-    return _mask_below(image, *otsu(image))
+    return _mask_of(image, _histogram(image))
 
 
-def _mask_below(
-    image: np.ndarray, threshold: int, ink_level: float, paper_level: float
-) -> np.ndarray:
-    if paper_level - ink_level < MIN_CONTRAST:
+def _mask_of(image: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    threshold, ink_level, paper_level = _otsu_of(counts)
+    if not _stands_out(counts[threshold + 1 :], paper_level - ink_level):
         return np.zeros(image.shape, dtype=bool)
     mask = image <= threshold
     return mask & (_sums_of_squares(mask.astype(np.uint8)) >= 3)
+
+
+def _stands_out(counts_of_paper: np.ndarray, contrast: float) -> bool:
+    """Whether what lies below a threshold is ink, and not the darker half of the paper's grain."""
+    if contrast >= MIN_CONTRAST or contrast < CLEAN_CONTRAST:
+        return contrast >= MIN_CONTRAST
+    levels = np.arange(len(counts_of_paper))
+    mean = np.average(levels, weights=counts_of_paper)
+    grain = math.sqrt(np.average((levels - mean) ** 2, weights=counts_of_paper))
+    return contrast >= CONTRAST_TO_GRAIN * grain
 
 
 def _pale_dots(
@@ -331,7 +343,7 @@ def _find_ink(image: np.ndarray) -> _Ink:
     """The ink of `ink_mask`."""
     counts = _histogram(image)
     threshold, ink_level, paper_level = _otsu_of(counts)
-    mask = _mask_below(image, threshold, ink_level, paper_level)
+    mask = _mask_of(image, counts)
     y, x = _places(mask)
     is_first = np.diff(y * (mask.shape[1] + 1) + x, prepend=-2) != 1
     dot_y, dot_x = y, x

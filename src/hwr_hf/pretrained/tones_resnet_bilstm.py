@@ -15,6 +15,7 @@ from PIL import Image
 
 SPECK_SIDE = 8  # pixels; a smaller crop shows a dot and hardly any paper around it
 MIN_CONTRAST = 24  # grey levels between ink and paper; less is an empty page with noise
+CLEAN_CONTRAST = 12  # the same where the paper has hardly any noise
 WORKING_HEIGHT = (
     64  # angles and boxes are measured on an image reduced to one to two times this height
 )
@@ -49,7 +50,7 @@ def is_light_on_dark(image: np.ndarray) -> bool:
     small = reduced(image, WORKING_HEIGHT)[0]
     dark = closed(small) - small
     light = small - opened(small)
-    if max((dark >= MIN_CONTRAST).mean(), (light >= MIN_CONTRAST).mean()) < FEW:
+    if max((dark >= CLEAN_CONTRAST).mean(), (light >= CLEAN_CONTRAST).mean()) < FEW:
         return bool(small.mean() < NEARLY_BLACK)
     takes_less = light.mean() < NEARLY_AS_LITTLE * dark.mean()
     return bool(takes_less and _border(light).mean() < _border(dark).mean())

@@ -3,8 +3,9 @@
 Workers on any machine of the cluster each hold a model and read one part at a time; this process
 deals the parts out and writes what comes back, so that the output is the same folder as without
 Ray. A worker that dies with its machine is replaced, and its part is read again. Plain actors are
-used and not Ray Data: a part is written whole or not at all whoever has read it, which Ray Data's
-sinks do not promise.
+used and not Ray Data. That reads its input in tasks on the cluster, out of reach of an archive or a
+stream that this process goes through; and a part has to be written whole or not at all whoever has
+read it, which its sinks do not promise.
 """
 
 from __future__ import annotations

@@ -37,7 +37,8 @@ class ReaderSettings:
         backend: What computes it, `"torch"` or `"onnx"`.
         batch_size: Images at once, None for as many as suit the device; the rows stay the same.
         device: `"cpu"`, `"cuda"`, ...; None lets the library choose.
-        beam: Settings of the beam search instead of the n-gram's own, see `BeamSettings`.
+        beam: Settings of the beam search instead of the n-gram's own, see `BeamSettings`, and
+            `ngram`, the file of another one.
     """
 
     model: str
@@ -47,14 +48,17 @@ class ReaderSettings:
     backend: str = "torch"
     batch_size: int | None = None
     device: str | None = None
-    beam: Mapping[str, float] = field(default_factory=dict)
+    beam: Mapping[str, float | str] = field(default_factory=dict)
 
     def describe(self) -> dict:
         """What changes the rows.
 
         Raises:
-            OSError: There is no such model.
+            OSError: There is no such model or n-gram.
         """
+        beam = dict(self.beam)
+        if "ngram" in beam:  # told by what is in it, as the model is
+            beam["ngram"] = _digest([Path(beam["ngram"])])
         return {
             "model": model_revision(self.model),
             "model_settings": settings_revision(self.model, self.decoder, self.backend),
@@ -62,7 +66,7 @@ class ReaderSettings:
             "words": self.words,
             "dtype": self.dtype,
             "backend": self.backend,
-            **self.beam,
+            **beam,
         }
 
 
