@@ -406,6 +406,13 @@ def test_a_pale_mark_above_below_or_far_from_the_writing_does_not_widen_the_crop
     assert crop_to_ink(image).shape == crop_to_ink(grey_bars({})).shape
 
 
+@pytest.mark.parametrize("left", [8, 174])
+def test_a_pale_margin_line_is_no_dot(left):
+    image = grey_bars({})
+    image[:, left : left + 2] = 205
+    assert crop_to_ink(image).shape == crop_to_ink(grey_bars({})).shape
+
+
 def test_grain_of_the_paper_does_not_widen_the_crop():
     grain = np.random.default_rng(0).normal(0, 10, (60, 200))
     image = np.clip(np.minimum(grey_bars({}), 240) + grain, 0, 255).astype(np.uint8)
@@ -471,11 +478,11 @@ def test_a_crop_all_of_ink_becomes_a_dot_on_white_paper(side, ink):
 
 @pytest.mark.parametrize("ink, paper", [(234, 250), (40, 60), (225, 245)])
 def test_faint_writing_on_clean_paper_is_ink(ink, paper):
-    page = np.where(np.pad(GREY, 40, constant_values=255) < 128, ink, paper)
-    page = page + np.random.default_rng(0).normal(0, 1, page.shape)
-    page = np.rint(page).astype(np.uint8)
-    assert has_ink(page)
-    assert crop_to_ink(page).size < 1.2 * GREY.size
+    image = np.where(np.pad(GREY, 40, constant_values=255) < 128, ink, paper)
+    image = image + np.random.default_rng(0).normal(0, 1, image.shape)
+    image = np.rint(image).astype(np.uint8)
+    assert has_ink(image)
+    assert crop_to_ink(image).size < 1.2 * GREY.size
 
 
 @pytest.mark.parametrize("deviation", [1, 4, 8, 12])
@@ -483,6 +490,14 @@ def test_faint_writing_on_clean_paper_is_ink(ink, paper):
 def test_grain_is_no_ink(deviation, paper):
     image = np.random.default_rng(1).normal(paper, deviation, (60, 400))
     assert not has_ink(np.clip(np.rint(image), 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    "box", [(0, 0, 40, 64), (0, 50, 600, 52), (100, 0, 102, 64), (0, 60, 600, 64), (2, 2, 598, 62)]
+)
+@pytest.mark.parametrize("ink", [225, 233])
+def test_a_faint_rule_edge_or_strip_is_no_writing(box, ink):
+    assert not has_ink(page(64, 600, box, paper=245, ink=ink))
 
 
 @pytest.mark.parametrize("darkest", [235, 215])

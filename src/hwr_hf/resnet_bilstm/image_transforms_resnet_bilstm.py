@@ -44,7 +44,9 @@ ANGLES_AT_ONCE = 16  # tried; more would take more memory for a very wide line
 COARSE_PIXELS = 2000  # of ink, that tell an angle roughly
 SLANT_STEP = 2.5  # degrees between the slants tried
 CONTRAST_TO_GRAIN = 5  # of faint ink, to the deviation of the paper; normal noise halved has 2.6
+ACROSS = 0.8  # of the image: so long is no stroke, but a rule or an edge
 DOT_INK = 1.25  # pixels as dark as the strokes that a pale dot weighs, in a square of 3x3
+DOT_HEIGHT = 1 / 3  # of the ink, at most; what is higher is a margin line or a letter
 DARKEST_IN_DOT = 0.6  # of a stroke's darkness, that a pixel counts for: two are a speck, not a dot
 BUSY_ROWS = 0.25  # of a line, those that cross most strokes: the height of small letters
 FEW_STROKES, MANY_STROKES = 20, 40  # in a row: so few tell nothing of their density, so many all
@@ -262,17 +264,20 @@ def ink_mask(image: np.ndarray) -> np.ndarray:
 
     Returns:
         Mask of the same shape, all False where no ink stands out: by `MIN_CONTRAST` grey levels, or
-        by `CLEAN_CONTRAST` on paper of hardly any grain.
+        by `CLEAN_CONTRAST` on paper of hardly any grain and in more than a rule or an edge.
     """
     return _mask_of(image, _histogram(image))
 
 
 def _mask_of(image: np.ndarray, counts: np.ndarray) -> np.ndarray:
     threshold, ink_level, paper_level = _otsu_of(counts)
-    if not _stands_out(counts[threshold + 1 :], paper_level - ink_level):
-        return np.zeros(image.shape, dtype=bool)
+    contrast = paper_level - ink_level
+    nothing = np.zeros(image.shape, dtype=bool)
+    if not _stands_out(counts[threshold + 1 :], contrast):
+        return nothing
     mask = image <= threshold
-    return mask & (_sums_of_squares(mask.astype(np.uint8)) >= 3)
+    mask &= _sums_of_squares(mask.astype(np.uint8)) >= 3
+    return mask if contrast >= MIN_CONTRAST or _may_be_writing(mask) else nothing
 
 
 def _stands_out(counts_of_paper: np.ndarray, contrast: float) -> bool:
@@ -283,6 +288,12 @@ def _stands_out(counts_of_paper: np.ndarray, contrast: float) -> bool:
     mean = np.average(levels, weights=counts_of_paper)
     grain = math.sqrt(np.average((levels - mean) ** 2, weights=counts_of_paper))
     return contrast >= CONTRAST_TO_GRAIN * grain
+
+
+def _may_be_writing(mask: np.ndarray) -> bool:
+    """Whether faint ink is neither a shade nor all in rules and edges across the image."""
+    between = mask[mask.mean(axis=1) < ACROSS][:, mask.mean(axis=0) < ACROSS]
+    return bool(between.any() and mask.mean() < 0.5)
 
 
 def _pale_dots(
@@ -675,10 +686,13 @@ def _box_of(ink: _Ink, margin: float = 0.04) -> tuple[int, int, int, int]:
     right, bottom = int(ink.x.max()) + 1, int(ink.y.max()) + 1
     border = max(2, round(margin * (bottom - top)))
     reach = bottom - top
-    dot_x = ink.dot_x[(ink.dot_y >= top) & (ink.dot_y < bottom)]
-    before = dot_x[(left - reach <= dot_x) & (dot_x < left - border)]
-    after = dot_x[(right + border <= dot_x) & (dot_x < right + reach)]
-    left, right = int(before.min(initial=left)), int(after.max(initial=right - 1)) + 1
+    in_rows = (ink.dot_y >= top) & (ink.dot_y < bottom)
+    before = in_rows & (left - reach <= ink.dot_x) & (ink.dot_x < left - border)
+    after = in_rows & (right + border <= ink.dot_x) & (ink.dot_x < right + reach)
+    if before.any() and np.ptp(ink.dot_y[before]) < DOT_HEIGHT * reach:
+        left = int(ink.dot_x[before].min())
+    if after.any() and np.ptp(ink.dot_y[after]) < DOT_HEIGHT * reach:
+        right = int(ink.dot_x[after].max()) + 1
     return (
         max(0, left - border),
         max(0, top - border),
