@@ -155,3 +155,10 @@ def test_importing_the_package_needs_no_onnxruntime():
     code = "import sys, hwr_hf; print([m for m in sys.modules if m.startswith('onnx')])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("device", [-1, "cpu:0", torch.device("cpu")])
+def test_the_cpu_has_several_names(exported, images, device):
+    expected = reader(exported, backend="onnx")(images[1])
+    found = pipeline("image-to-text", model=str(exported), backend="onnx", device=device)(images[1])
+    assert found == expected

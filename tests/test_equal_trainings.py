@@ -85,3 +85,13 @@ def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path):
     assert not (tmp_path / "killed" / "weights.safetensors").exists()
     resumed = run(tmp_path / "killed", **options)
     assert_alike(resumed, whole)
+
+
+def test_two_processes_killed_within_an_epoch_go_on_within_it(tmp_path):
+    # An epoch has two steps of two lines each; the checkpoint is of the third epoch's first one.
+    options = {"num_processes": 2, "batch_columns": 64, "max_steps": 7, "save_steps": 5}
+    whole = run(tmp_path / "whole", **options)
+    killed = start(tmp_path / "killed", kill_at=6, **options)
+    assert killed.returncode != 0
+    assert not (tmp_path / "killed" / "weights.safetensors").exists()
+    assert_alike(run(tmp_path / "killed", **options), whole)

@@ -28,9 +28,9 @@ class BackendPipeline(ResNetBiLstmPipeline):
         if backend not in BACKENDS:
             raise ValueError(f"backend={backend!r} is not one of {', '.join(BACKENDS)}.")
         if backend == "onnx":
-            device = "cpu" if device is None else device
-            if torch.device(device).type != "cpu":
+            if device not in (None, -1) and torch.device(device).type != "cpu":
                 raise ValueError(f"backend='onnx' computes on the CPU, not on {device}.")
+            device = "cpu"
             if model.dtype not in (torch.float32, torch.float16):
                 raise ValueError(
                     f"backend='onnx' computes in float32, not in {model.dtype}. Leave dtype out; "

@@ -134,6 +134,14 @@ class RecognitionTrainingArguments(TrainingArguments):
 class RecognitionTrainer(HubTrainer, WeightAveragingTrainer):
     """`Trainer` on batches of like width; the train dataset is a `PreparedLines`."""
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        self.sampler = WidthBucketSampler(
+            self.train_dataset.widths, self.args.batch_columns, seed=seed
+        )
+        self.add_callback(_EpochOfSampler(self.sampler))
+
     def compute_loss(self, model, inputs, return_outputs=False, **kwargs):
         if self.args.freeze_batch_norm:
             for batch_norm in batch_norms(model):
@@ -158,16 +166,28 @@ class RecognitionTrainer(HubTrainer, WeightAveragingTrainer):
         load_model(self.model, Path(checkpoint, SAFE_WEIGHTS_NAME))
 
     def get_train_dataloader(self) -> torch.utils.data.DataLoader:
-        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
-        sampler = WidthBucketSampler(self.train_dataset.widths, self.args.batch_columns, seed=seed)
         loader = torch.utils.data.DataLoader(
             self.train_dataset,
-            batch_sampler=sampler,
+            batch_sampler=self.sampler,
             collate_fn=self.data_collator,
             num_workers=self.args.dataloader_num_workers,
             pin_memory=self.args.dataloader_pin_memory and torch.cuda.is_available(),
         )
         return self.accelerator.prepare(loader)
+
+
+class _EpochOfSampler(TrainerCallback):
+    """Tells the sampler every epoch.
+
+    A `Trainer` on several processes that goes on within an epoch tells only what wraps the sampler,
+    and that does not pass it on.
+    """
+
+    def __init__(self, sampler: WidthBucketSampler):
+        self.sampler = sampler
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        self.sampler.set_epoch(int(state.epoch))
 
 
 class BatchNormEstimation(TrainerCallback):

@@ -118,6 +118,11 @@ def test_to_grey_of_every_kind_is_the_same_image(image):
     assert np.abs(grey.astype(int) - GREY).max() <= 1
 
 
+def test_to_grey_takes_what_resampling_put_above_white_for_white():
+    image = np.where(GREY == 255, 1.09, GREY / 255)
+    assert (to_grey(image) == GREY).all()
+
+
 def test_blank_paper_with_transparent_corners_stays_blank():
     alpha = np.full((40, 200), 255, dtype=np.uint8)
     alpha[:5, :5] = alpha[-5:, -5:] = 0

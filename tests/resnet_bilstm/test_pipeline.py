@@ -1,4 +1,8 @@
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,6 +54,59 @@ def scores_of(readings):
 def assert_same(readings, expected):
     assert texts_of(readings) == texts_of(expected)
     assert scores_of(readings) == pytest.approx(scores_of(expected), rel=1e-2)
+
+
+class Images(torch.utils.data.Dataset):
+    """Images that are read one after the other, when the caller asks."""
+
+    def __init__(self, images):
+        self.images = images
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        return self.images[index]
+
+
+def test_two_readings_at_a_time_leave_the_number_of_threads_as_it_was(reader, images):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        pairs = list(zip(reader(Images(images)), reader(Images(images)), strict=True))
+        assert all(first == second for first, second in pairs)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_lines_of_worker_processes_take_few_open_files(tiny_model_dir):
+    program = """
+import resource, sys
+from drawing import draw_text_line
+from transformers import pipeline
+import hwr_hf
+reader = pipeline("image-to-text", model=sys.argv[1], device="cpu")
+resource.setrlimit(resource.RLIMIT_NOFILE, (150, 150))
+print(len(reader([draw_text_line("on")] * 60, batch_size=16, num_workers=1)))
+"""
+    command = [sys.executable, "-c", program, str(tiny_model_dir)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ended.stdout.strip() == "60", ended.stderr[-2000:]
+
+
+def test_options_of_the_beam_stay_out_of_a_greedy_reading(tiny_model_dir, images, tmp_path):
+    ngram = save_ngram(tmp_path / "ngram.safetensors")
+    options = {"decoder": "beam", "ngram": str(ngram), "num_return_sequences": 2, "lm_weight": 0.1}
+    reader = pipeline("image-to-text", model=str(tiny_model_dir), device="cpu", **options)
+    assert len(reader(images[1])) == 2
+    greedy = pipeline("image-to-text", model=str(tiny_model_dir), device="cpu")
+    assert reader(images[1], decoder="greedy") == greedy(images[1])
+    with pytest.raises(ValueError, match="lm_weight is an option of the beam search"):
+        reader(images[1], decoder="greedy", lm_weight=0.2)
+    with pytest.raises(ValueError, match="num_return_sequences is an option of the beam search"):
+        greedy(images[1], num_return_sequences=2)
 
 
 def test_the_random_model_reads_something(readings):

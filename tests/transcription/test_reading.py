@@ -1,5 +1,7 @@
 """What happens to rows when an image or the machine is at fault."""
 
+import io
+
 import pytest
 from drawing import draw_text_line
 
@@ -23,6 +25,15 @@ def test_an_image_that_does_not_decode_costs_no_other_its_text(reader, items):
     bad, good = reader.rows(items)
     assert bad["text"] is None and "cannot identify" in bad["error"]
     assert isinstance(good["text"], str) and good["error"] is None
+
+
+def test_an_image_of_an_archive_is_called_by_its_name(reader):
+    pages = io.BytesIO()
+    page = draw_text_line("page")
+    page.save(pages, "TIFF", save_all=True, append_images=[page])
+    items = [Item("a/bad.png", b"no image"), Item("a/pages.tif", pages.getvalue())]
+    for item, row in zip(items, reader.rows(items), strict=True):
+        assert f"'{item.id}'" in row["error"] and "BytesIO" not in row["error"]
 
 
 def test_a_fault_of_an_image_inside_the_pipeline_is_its_row(reader, items, monkeypatch):

@@ -154,6 +154,12 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
             raise ValueError(f"decoder={decoder!r} is not one of {', '.join(DECODERS)}.")
         known = ("decoder", "num_return_sequences", "ngram")
         check_settings(name for name in decoding if name not in known)
+        # At the pipeline's making nothing is stored yet.
+        stored = getattr(self, "_postprocess_params", {}).get("decoder", "greedy")
+        usual = {"decoder": decoder, "num_return_sequences": 1}
+        search = [name for name, value in postprocess.items() if usual.get(name) != value]
+        if (decoder or stored) != "beam" and search:
+            raise ValueError(f"{search[0]} is an option of the beam search. Add decoder='beam'.")
         if num_views is not None:
             check_num_views(num_views)
             forward["num_views"] = num_views
@@ -191,6 +197,8 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
         if isinstance(inputs, Sized):
             dataset = PipelineDataset(inputs, self.preprocess, preprocess_params)
             lines = DataLoader(dataset, batch_size=None, num_workers=num_workers)
+            if num_workers > 0:  # a worker's tensors hold open files until they are copied
+                lines = ({name: t.clone() for name, t in line.items()} for line in lines)
             read_batch = partial(self.forward, **forward_params)
             # A CPU's threads read a batch each: they never wait for each other within one.
             num_threads = torch.get_num_threads() if self.device.type == "cpu" else 1
@@ -260,9 +268,6 @@ class ResNetBiLstmPipeline(HubFolderMixin, Pipeline):
         """Texts, scores and words of one line, as they were recognised."""
         if decoder == "beam":
             beam_search = self._beam_search(**search)
-        elif num_return_sequences != 1 or search:
-            option = next(iter(search), "num_return_sequences")
-            raise ValueError(f"{option} is an option of the beam search. Add decoder='beam'.")
         if not line["has_ink"]:
             reading = {"generated_text": "", "score": 1.0}
             fused = {"fused_score": 0.0} if decoder == "beam" else {}

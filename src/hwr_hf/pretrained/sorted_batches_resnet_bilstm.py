@@ -36,8 +36,8 @@ def read_in_batches(
         batch_size: Most lines read at once, those of all threads together: memory does not grow
             with the number of threads.
         num_threads: Batches read at once, each with one of PyTorch's threads, and until the last
-            output the calling thread has one too; with 1 PyTorch spreads a batch over all of its
-            own.
+            output the calling thread has one too, then as many; with 1 PyTorch spreads a batch over
+            all of its own.
         columns_per_line: As of `rows_of_like_width`.
     """
 
@@ -47,7 +47,6 @@ def read_in_batches(
     _let_malloc_keep_freed_memory()
     lines = iter(lines)
     batches_ahead = 1  # the first ones are few: until they are prepared nothing is read
-    torch_threads = torch.get_num_threads()
     limit = (torch.set_num_threads, (1,)) if num_threads > 1 else (None, ())
     if num_threads > 1:  # else what waits for work of this thread's own takes it from the readers
         torch.set_num_threads(1)
@@ -66,8 +65,10 @@ def read_in_batches(
                 yield from _in_order(running.popleft())
         finally:
             pool.shutdown(cancel_futures=True)
-            # What a thread sets for itself is also the start value of threads to come.
-            torch.set_num_threads(torch_threads)
+            # What a thread sets for itself is also the start value of threads to come. What was set
+            # when reading began is no guide: another reading, begun before, may have set 1.
+            if num_threads > 1:
+                torch.set_num_threads(num_threads)
 
 
 def _let_malloc_keep_freed_memory() -> None:

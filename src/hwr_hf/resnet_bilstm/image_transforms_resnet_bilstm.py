@@ -213,11 +213,11 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
         raise ValueError(
             f"Pixel values of dtype {array.dtype} must lie in {allowed}, got [{low:g}, {high:g}]."
         )
-    if is_float:
-        factor = 255.0 if high <= 1 else 1.0
+    if is_float:  # resampling can overshoot white; no image in [0, 255] is nearly black all over
+        factor = 255.0 if high <= 2 else 1.0
     else:  # paper is bright, so the highest value tells how many bits are in use
         factor = 255.0 / next(limit for limit in (255, 4095, 65535) if high <= limit)
-    return np.rint(array * factor).astype(np.uint8)
+    return np.rint(np.minimum(array * factor, 255)).astype(np.uint8)
 
 
 # Ink and paper

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from transformers import AutoConfig, pipeline
 
 from hwr_hf.careful_reading import read_each
 from hwr_hf.devices import default_batch_size
 from hwr_hf.image_files import open_image
 from hwr_hf.onnx_export import ONNX_FILE
-from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import NGRAM_FILE
+from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import NGRAM_FILE, CharacterNgram
 from hwr_hf.transcription.sources import Item, printable
 from hwr_hf.weights_files import files_sha256, weight_files
 
@@ -55,10 +55,11 @@ class ReaderSettings:
 
         Raises:
             OSError: There is no such model or n-gram.
+            ValueError: The n-gram is none.
         """
         beam = dict(self.beam)
         if "ngram" in beam:  # told by what is in it, as the model is
-            beam["ngram"] = _digest([Path(beam["ngram"])])
+            beam["ngram"] = _digest([CharacterNgram.load(beam["ngram"]).path])
         return {
             "model": model_revision(self.model),
             "model_settings": settings_revision(self.model, self.decoder, self.backend),
@@ -131,7 +132,13 @@ def _decoded(item: Item) -> Image.Image:
     if item.image is None:
         raise ValueError(item.missing)
     try:
-        return open_image(item.image)
+        image = open_image(item.image)
+        image.filename = item.id  # what the pipeline calls it
+        return image
+    except UnidentifiedImageError as error:
+        raise ValueError(
+            f"cannot identify image file {item.id!r}: it is broken or of an unknown format"
+        ) from error
     except Exception as error:  # Pillow's plugins raise nearly anything on bad files
         raise ValueError(_reason(error)) from error
 
