@@ -10,11 +10,10 @@ import sys
 from pathlib import Path
 
 from hwr_hf import DEFAULT_MODEL
-from hwr_hf.bert_hypothesis.arms import corrections, gated_edits
-from hwr_hf.bert_hypothesis.readings import read_lines
 from hwr_hf.correction.corrector import BertCorrector
-from hwr_hf.correction.gate import GATE_FILE
+from hwr_hf.correction.gate import GATE_FILE, gated_edits
 from hwr_hf.correction.gate_fitting import fit_gate
+from hwr_hf.correction.readings import read_lines
 from hwr_hf.data.iam import load_iam
 from hwr_hf.json_files import write_json
 from hwr_hf.metrics import edit_counts
@@ -27,7 +26,7 @@ def main(arguments: argparse.Namespace) -> int:
     for number, model in enumerate(arguments.models):
         logits = Path(arguments.work_dir, f"logits_{number}.npz")
         readings = read_lines(model, lines, logits)
-        proposed += corrections(readings, readings.greedy_texts(), corrector)
+        proposed += corrector.correct(readings.greedy_texts(), readings.scorers())
         references += readings.references
         groups += [number] * len(readings.references)
     gate = fit_gate(proposed, references, groups)

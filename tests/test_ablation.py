@@ -9,6 +9,7 @@ from hwr_hf.ablation import (
     ablation_table,
     draw_ablation,
     lowest_rates,
+    merged_overrides,
     run_ablation,
 )
 
@@ -66,6 +67,20 @@ def test_a_variant_of_the_network_keeps_the_other_overrides_of_the_recipe(train,
     assert arguments[:2] == ["--bf16", "True"] and arguments.count("--config_overrides") == 1
     overrides = json.loads(arguments[arguments.index("--config_overrides") + 1])
     assert overrides == {"lstm_hidden_size": 8, "ctc_shortcut_weight": 0.0}
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        pytest.param(['--config_overrides={"dropout": 0.3}'], id="equals"),
+        pytest.param(["--config-overrides", '{"dropout": 0.3}'], id="hyphen"),
+    ],
+)
+def test_overrides_are_merged_however_they_are_written(recipe):
+    arguments = ["--deskew", "none", "line", *recipe, "--seed", "-3"]
+    merged = merged_overrides([*arguments, "--config_overrides", '{"ctc_shortcut_weight": 0.0}'])
+    assert merged[:-1] == ["--deskew", "none", "line", "--seed", "-3", "--config_overrides"]
+    assert json.loads(merged[-1]) == {"dropout": 0.3, "ctc_shortcut_weight": 0.0}
 
 
 def test_what_was_trained_otherwise_is_not_taken(train, tmp_path):

@@ -24,6 +24,10 @@ RECIPE = {
     "Model": {"model": "user/base", "preset": "small"},
     "Arguments": {"learning_rate": 0.0012, "bf16": False, "seed": 7},
 }
+OWN_RECIPE = {
+    "Data": {"iam": None, "dataset": "miami", "units": ["lines"], "split": "aachen", "augment": 1},
+    "Model": {"model": None, "preset": "small"},
+}
 REPORT = {
     "dataset": "my letters",
     "split": "own",
@@ -94,6 +98,11 @@ def test_training_state_and_recipe_become_facts(folder):
     assert ModelCard(generated_card(folder, REPO)).data.base_model == "user/base"
 
 
+def test_settings_of_iam_are_no_facts_of_a_training_without_it(folder):
+    write(folder, training_recipe=OWN_RECIPE)
+    assert training_facts(folder)[0] == "- Data: `dataset` miami, `augment` 1"
+
+
 def test_a_rate_without_a_unit_is_told_too(folder):
     history = [{"step": 5, "eval_cer": 0.25}]
     write(folder, trainer_state={"global_step": 5, "log_history": history})
@@ -139,8 +148,37 @@ def test_another_licence_is_its_authors_word(folder):
     assert ModelCard(card).data.license == "cc-by-4.0"
 
 
-def test_the_hubs_validator_takes_the_card(folder, hub):
-    write(folder, trainer_state=STATE, training_recipe=RECIPE)
+def test_weights_of_own_images_alone_have_no_terms_of_iam(folder):
+    write(folder, training_recipe=OWN_RECIPE)
+    card = generated_card(folder, REPO)
+    assert "IAM" not in card.replace("--iam path/to/iam", "")
+    assert "**Terms**: not stated" in card
+    assert ModelCard(card).data.license == "unknown"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"Data": {"iam": "iam", "dataset": "mine"}}, id="iam"),
+        pytest.param({"Data": {"iam_ondb": "iam-ondb", "dataset": "mine"}}, id="iam-ondb"),
+        pytest.param({"Data": {"dataset": "Teklia/IAM-line"}}, id="iam-on-the-hub"),
+        pytest.param({"Data": {"dataset": "iam_packed"}}, id="iam-packed"),
+        pytest.param({"Model": {"model": "default"}}, id="default-model"),
+        pytest.param({"Model": {"model": "checkpoint-500"}}, id="unknown-model"),
+        pytest.param({"Data": {}}, id="unknown-data"),
+        pytest.param({"Model": {}}, id="no-word-of-a-model"),
+    ],
+)
+def test_weights_that_iam_may_be_in_have_its_terms(folder, changes):
+    write(folder, training_recipe=OWN_RECIPE | changes)
+    card = generated_card(folder, REPO)
+    assert "**Terms**: those of the IAM Handwriting Database" in card
+    assert ModelCard(card).data.license_name == "iam-non-commercial-research"
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, OWN_RECIPE])
+def test_the_hubs_validator_takes_the_card(folder, hub, recipe):
+    write(folder, trainer_state=STATE, training_recipe=recipe)
     ModelCard(generated_card(folder, REPO, {"mine": REPORT})).validate()
 
 

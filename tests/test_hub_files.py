@@ -297,6 +297,14 @@ def test_the_licence_has_the_terms_of_weights_and_code(folder, license, terms):
     assert license_text(metadata) == text
 
 
+def test_weights_of_own_images_alone_have_no_terms_of_iam(folder):
+    recipe = {"Data": {"iam": None, "dataset": "mine"}, "Model": {"model": None}}
+    (folder / "training_recipe.json").write_text(json.dumps(recipe))
+    text = model_files(folder, REPO).files["LICENSE.md"].decode()
+    assert "\n\nNot stated." in text
+    assert "IAM" not in text
+
+
 # Folders that are no model
 
 

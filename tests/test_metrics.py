@@ -126,3 +126,10 @@ def test_compute_metrics_are_pooled():
         label_ids=np.array([[a, b, c], [c, -100, -100]]),
     )
     assert make_compute_metrics(tokenizer)(evaluation) == {"cer": 1 / 4, "wer": 1 / 2}
+
+
+def test_compute_metrics_count_a_character_that_the_model_lacks_as_an_error():
+    tokenizer = ResNetBiLstmTokenizer()
+    labels = np.array([tokenizer("café").input_ids])
+    evaluation = SimpleNamespace(predictions=labels, label_ids=labels)
+    assert make_compute_metrics(tokenizer)(evaluation) == {"cer": 1 / 4, "wer": 1.0}

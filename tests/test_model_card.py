@@ -12,6 +12,7 @@ from PIL import Image
 from transformers import pipeline
 
 import hwr_hf
+from hwr_hf.data.font_download import FONTS
 from hwr_hf.metrics import cer
 from hwr_hf.model_card import (
     IAM_LICENSE,
@@ -113,7 +114,7 @@ def test_every_number_of_the_prose_is_in_a_result_or_a_fact_of_the_package(path)
         ),
         pytest.param(
             r"in (\d+) open handwriting fonts",
-            lambda: len(hwr_hf.data.font_download.FONTS),
+            lambda: len(FONTS),
             id="fonts",
         ),
         pytest.param(

@@ -163,6 +163,15 @@ def test_a_finished_training_started_again_stays_as_it_is(make_iam, train, tmp_p
     assert len(checkpoints(tmp_path / "run")) == 2
 
 
+def test_a_finished_training_without_its_best_checkpoint_keeps_its_model(make_iam, train, tmp_path):
+    iam = make_iam()
+    train(iam, "--learning_rate", "0", steps=4)  # the first checkpoint is the best
+    weights = (tmp_path / "run" / "model.safetensors").read_bytes()
+    shutil.rmtree(tmp_path / "run" / "checkpoint-2")
+    assert train(iam, "--learning_rate", "0", steps=4) == 0
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == weights
+
+
 @pytest.mark.parametrize("steps", [4, 6], ids=["finished", "going on"])
 def test_a_training_whose_folder_was_moved_keeps_its_best_checkpoint(
     make_iam, train, tmp_path, steps
@@ -303,6 +312,7 @@ def test_texts_too_long_are_left_out_when_asked(make_iam, train, caplog):
             id="epochs",
         ),
         pytest.param(["--metric_for_best_model", "wer"], "lines_wer", id="metric"),
+        pytest.param(["--resume_from_checkpoint", "x"], "Give --output_dir", id="checkpoint"),
         pytest.param(["--deskew", "twist"], "'moment', 'line'", id="deskew"),
         pytest.param(["--on_too_long", "x"], "use 'error' or 'skip'", id="on-too-long"),
     ],

@@ -1,5 +1,6 @@
 import json
 import re
+from collections import Counter
 
 import datasets
 import pytest
@@ -7,8 +8,15 @@ from drawing import draw_text_line
 
 from hwr_hf import training_model
 from hwr_hf.cli import main
+from hwr_hf.data.augmentation import Augmentation
 from hwr_hf.data.iam import load_iam
-from hwr_hf.training_data import DataArguments, load_sources, part_at_fold, unseen_texts
+from hwr_hf.training_data import (
+    MAX_AUGMENT,
+    DataArguments,
+    load_sources,
+    part_at_fold,
+    unseen_texts,
+)
 
 TINY = '{"stem_channels": 8, "hidden_sizes": [8, 8], "depths": [1, 1], "stage_strides": [[2, 2], \
 [2, 1]], "lstm_hidden_size": 16, "num_lstm_layers": 1}'
@@ -118,6 +126,14 @@ def test_validation_and_test_texts_are_kept_out_of_drawn_lines(mine):
     assert set(unseen_texts(DataArguments(dataset=str(mine)))) == held_out
 
 
+def test_texts_of_the_left_out_fold_are_kept_out_of_drawn_lines(make_iam):
+    iam = str(make_iam())
+    data = DataArguments(iam=iam, num_folds=2, left_out_fold=1)
+    _, left_out = part_at_fold(load_iam(iam)["train"], data)
+    more = Counter(unseen_texts(data)) - Counter(unseen_texts(DataArguments(iam=iam)))
+    assert more == Counter(left_out["text"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -130,6 +146,32 @@ def test_validation_and_test_texts_are_kept_out_of_drawn_lines(mine):
 def test_a_wrong_argument_ends_with_a_sentence(mine, train, capsys, arguments, message):
     assert train(*(argument.replace("{mine}", str(mine)) for argument in arguments)) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dataset_repeats": 0}, "--dataset_repeats 0 is not allowed: use 1 or more"),
+        ({"max_train_samples": 0}, "--max_train_samples 0 is not allowed: use 1 or more"),
+        ({"max_eval_samples": -1}, "--max_eval_samples -1 is not allowed: use 1 or more"),
+        ({"synthetic_lines": -3}, "--synthetic_lines -3 is not allowed: use 0 or more"),
+        ({"joined_lines": -3}, "--joined_lines -3 is not allowed: use 0 or more"),
+        ({"num_folds": -2}, "--num_folds -2 is not allowed: use 0 or more"),
+        ({"augment": -0.5}, "--augment -0.5 is not allowed: use 0 to 3"),
+        ({"augment": 3.1}, "--augment 3.1 is not allowed: use 0 to 3"),
+        ({"augment": float("nan")}, "--augment nan is not allowed: use 0 to 3"),
+        ({"left_out_fold": 3}, "--left_out_fold 3 is of no folds: give --num_folds"),
+        ({"fonts": "no/fonts"}, "There is no folder no/fonts, which --fonts names"),
+    ],
+)
+def test_an_argument_that_makes_no_sense_is_refused(options, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        DataArguments(iam="iam", **options)
+
+
+def test_the_strongest_augmentation_mirrors_no_line():
+    strongest = Augmentation().scaled(MAX_AUGMENT)
+    assert strongest.scale_x < 1 and strongest.scale_y < 1
 
 
 def test_a_data_set_without_training_lines_is_told(mine, train, tmp_path, capsys):

@@ -71,6 +71,16 @@ def test_training_ends_with_the_average(tmp_path):
     assert trainer.model.weight.item() == pytest.approx(averages_by_hand(WEIGHTS, 0.5)[-1])
 
 
+@pytest.mark.parametrize("best", [None, "checkpoint-lost"])
+def test_training_ends_with_the_average_where_no_best_checkpoint_is_left(tmp_path, best):
+    delayed = {"eval_strategy": "steps", "eval_steps": 2, "eval_delay": 100}
+    trainer = make_trainer(tmp_path, load_best_model_at_end=True, **delayed)
+    trainer.train()
+    trainer.state.best_model_checkpoint = best and str(tmp_path / best)
+    trainer.finish_average()
+    assert trainer.model.weight.item() == pytest.approx(averages_by_hand(WEIGHTS, 0.5)[-1])
+
+
 def test_evaluation_sees_the_average_and_training_goes_on_with_the_weights(tmp_path):
     trainer = make_trainer(tmp_path, eval_strategy="steps", eval_steps=1, label_names=["labels"])
     trainer.train()

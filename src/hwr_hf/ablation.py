@@ -4,6 +4,7 @@ In: the arguments of `hwr-hf train` for the whole recipe. Out: a report with the
 every variant and seed, and its picture. All variants train for the same number of steps.
 """
 
+import argparse
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -91,11 +92,13 @@ def run_ablation(
 
 def merged_overrides(arguments: Sequence[str]) -> list[str]:
     """The arguments with one `--config_overrides` that says what all of them say, at the end."""
-    kept, overrides = list(arguments), {}
-    while OVERRIDES in kept:
-        at = kept.index(OVERRIDES)
-        overrides |= json.loads(kept[at + 1])
-        del kept[at : at + 2]
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    names = [OVERRIDES, OVERRIDES.replace("_", "-")]
+    parser.add_argument(*names, action="append", default=[], dest="overrides")
+    found, kept = parser.parse_known_args(arguments)
+    overrides = {}
+    for text in found.overrides:
+        overrides |= json.loads(text)
     return [*kept, OVERRIDES, json.dumps(overrides)] if overrides else kept
 
 

@@ -16,8 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from .data.code_fingerprint import code_fingerprint
 from .evaluation import line_logits, load_recogniser
 from .metrics import edit_counts
+from .resnet_bilstm import image_transforms_resnet_bilstm, tones_resnet_bilstm
 from .resnet_bilstm.beam_resnet_bilstm import BeamSearchDecoder
 from .resnet_bilstm.ctc_resnet_bilstm import greedy_decode
 from .resnet_bilstm.ngram_resnet_bilstm import CharacterNgram
@@ -37,7 +39,7 @@ def cached_logits(
 
     Args:
         path: An `.npz` file. It is taken only if it was made with these weights and settings of
-            the model, and of lines with these texts.
+            the model and this code that prepares images, and of lines with these texts.
         model: Folder of the model.
         dataset: With the columns `image` and `text`.
         **options: As `line_logits`.
@@ -48,7 +50,8 @@ def cached_logits(
     """
     path = Path(path)
     texts = list(dataset["text"])
-    key = "\n".join([weights_sha256(model) or str(model), settings_text(model), *texts])
+    code = code_fingerprint(image_transforms_resnet_bilstm, tones_resnet_bilstm)
+    key = "\n".join([weights_sha256(model) or str(model), settings_text(model), code, *texts])
     key = hashlib.sha256(key.encode()).hexdigest()
     if path.is_file():
         with np.load(path) as file:

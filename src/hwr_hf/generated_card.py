@@ -11,13 +11,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from .model_card import card_metadata, num_parameters, reading_code
+from .model_card import IAM_LICENSE, card_metadata, num_parameters, reading_code
 from .results_page import evaluation_table
 from .weights_files import weight_files
 
 GENERATED_MARK = "<!-- Written by hwr-hf. Take this line out to keep changes of your own. -->"
 RECIPE = "training_recipe.json"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+NAMES_IAM = re.compile(r"(?<![a-z])iam(?![a-z])", re.IGNORECASE)  # as Teklia/IAM-line does
+# Settings of a training that say nothing where --iam is not given.
+IAM_SETTINGS = ("units", "repeats", "joined_lines", "split", "num_folds", "left_out_fold")
+NOT_STATED = {"license": "unknown"}  # the Hub's word
 
 CARD = """\
 ---
@@ -65,9 +69,10 @@ all images{interval}. The reports are in `results/`.
 
 {table}"""
 IAM_TERMS = """\
-**Terms**: recognisers of `hwr_hf` are trained on the IAM Handwriting Database (Marti and Bunke,
-2002, https://doi.org/10.1007/s100320200071) or go on from weights that were, and inherit its
-terms: non-commercial research, cite the database. `LICENSE.md` has them."""
+**Terms**: those of the IAM Handwriting Database (Marti and Bunke, 2002,
+https://doi.org/10.1007/s100320200071), which the weights, or those that they go on from, were or
+may have been trained on: non-commercial research, cite the database. `LICENSE.md` has them."""
+UNSTATED_TERMS = "**Terms**: not stated by the author of the weights; see `LICENSE.md`."
 OWN_TERMS = "**Terms**: {license}, as its author states; see `LICENSE.md`."
 
 
@@ -83,7 +88,7 @@ def generated_card(
         folder: The model's.
         repo_id: `user/name` on the Hub.
         reports: Evaluation reports of these weights by name.
-        license: As the card's metadata has it; IAM's terms if None.
+        license: As the card's metadata has it; None: as `default_license` has it.
 
     Raises:
         ValueError: The model has no CTC head, of which this card speaks.
@@ -97,6 +102,7 @@ def generated_card(
             "card into README.md there."
         )
     recipe = _read(folder / RECIPE)
+    license = license or default_license(recipe)
     weights = weight_files(folder)
     return CARD.format(
         metadata=card_metadata(name, reports, license, base_model=_base_model(recipe)),
@@ -111,6 +117,24 @@ def generated_card(
         characters=_num_characters(folder),
         height=_image_height(folder),
     )
+
+
+def default_license(recipe: dict) -> dict[str, str]:
+    """The licence of weights whose author states none.
+
+    Args:
+        recipe: From `hub_trainer.training_recipe`; empty if it is not known.
+
+    Returns:
+        IAM's terms, or `NOT_STATED` if the recipe leaves no doubt that neither the images nor the
+        weights that training began with were under them.
+    """
+    data, model = recipe.get("Data", {}), recipe.get("Model", {})
+    is_from_scratch = "model" in model and model["model"] is None
+    has_own_images = data.get("dataset") and not NAMES_IAM.search(data["dataset"])
+    if is_from_scratch and has_own_images and not (data.get("iam") or data.get("iam_ondb")):
+        return NOT_STATED
+    return IAM_LICENSE
 
 
 def _results(reports: dict[str, dict]) -> str:
@@ -130,10 +154,11 @@ def training_facts(folder: str | Path) -> list[str]:
 
 def _recipe_facts(recipe: dict) -> Iterator[str]:
     for title, part in recipe.items():
+        idle = IAM_SETTINGS if title == "Data" and not part.get("iam") else ()
         shown = {
             name: value
             for name, value in part.items()
-            if value is not None and value is not False and value != []
+            if value is not None and value is not False and value != [] and name not in idle
         }
         if shown:
             yield f"{title}: " + ", ".join(f"`{name}` {_shown(v)}" for name, v in shown.items())
@@ -171,9 +196,11 @@ def _base_model(recipe: dict) -> str | None:
     return model if model and HUB_ID.fullmatch(model) else None
 
 
-def _terms(license: dict[str, str] | None) -> str:
-    if license is None:
+def _terms(license: dict[str, str]) -> str:
+    if license == IAM_LICENSE:
         return IAM_TERMS
+    if license == NOT_STATED:
+        return UNSTATED_TERMS
     return OWN_TERMS.format(license=license.get("license_name") or license["license"])
 
 

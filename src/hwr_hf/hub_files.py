@@ -20,7 +20,7 @@ from huggingface_hub import ModelCard, RepoCard
 from safetensors import SafetensorError, safe_open
 
 from . import DEFAULT_MODEL
-from .generated_card import GENERATED_MARK, generated_card
+from .generated_card import GENERATED_MARK, NOT_STATED, generated_card
 from .image_files import raise_error
 from .model_card import (
     IAM_LICENSE,
@@ -53,10 +53,13 @@ STALE_FILES = re.compile(
 )
 IMAGE_IN_CARD = re.compile(r"""!\[[^\]]*\]\(\s*([^)\s]+)(?:\s+(?:"[^"]*"|'[^']*'))?\s*\)""")
 IAM_TERMS = """\
-The weights were trained on the IAM Handwriting Database (U.-V. Marti and H. Bunke, 2002,
-https://doi.org/10.1007/s100320200071), or go on from weights that were, and inherit its terms:
-non-commercial research only; publications that use them cite the database.
-https://fki.tic.heia-fr.ch/databases/iam-handwriting-database"""
+Those of the IAM Handwriting Database (U.-V. Marti and H. Bunke, 2002,
+https://doi.org/10.1007/s100320200071), which the weights, or those that they go on from, were or
+may have been trained on: non-commercial research only; publications that use them cite the
+database. https://fki.tic.heia-fr.ch/databases/iam-handwriting-database"""
+UNSTATED_TERMS = """\
+Not stated. Unless the author of the weights allows more, all rights are reserved; ask before you
+pass them on."""
 STATE_OF_A_TRAINING = "state of a training"
 NO_PART = "no part of a model's repository"
 TRAINING_STATE = re.compile(
@@ -106,7 +109,7 @@ def model_files(
         repo_id: `user/name`, for the card.
         results: Further reports of `hwr-hf evaluate`, or folders of them.
         license: For the card of a folder that has none: `license`, and for `"other"`
-            `license_name` and `license_link`. IAM's terms if None.
+            `license_name` and `license_link`. None: see `generated_card.default_license`.
 
     Raises:
         ValueError: The folder holds no complete model of this package, a file of it is damaged, or
@@ -201,10 +204,12 @@ def license_text(metadata: dict) -> str:
     """Terms of a repository: of its weights, as its card has them, and of the package's code."""
     ours = (Path(DEFAULT_MODEL) / LICENSE).read_text(encoding="utf-8")
     _, heading, code = ours.partition("\n## Code")
-    if metadata.get("license_name") == IAM_LICENSE["license_name"]:
+    terms = metadata.get("license_name") or metadata.get("license") or NOT_STATED["license"]
+    if terms == IAM_LICENSE["license_name"]:
         terms = IAM_TERMS
+    elif terms == NOT_STATED["license"]:
+        terms = UNSTATED_TERMS
     else:
-        terms = metadata.get("license_name") or metadata.get("license") or "not stated"
         terms += f" ({metadata['license_link']})" if metadata.get("license_link") else ""
     return f"# Terms\n\n## Weights\n\n{terms}\n{heading}{code}"
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
+UNREADABLE = "\ue000"  # of Unicode's private ones: no model has it in its alphabet
+
 
 @dataclass(frozen=True)
 class EditCounts:
@@ -180,8 +182,10 @@ def make_compute_metrics(tokenizer) -> Callable[..., dict[str, float]]:
             np.where(ids < 0, tokenizer.pad_token_id, ids)
             for ids in (np.asarray(evaluation.predictions), np.asarray(evaluation.label_ids))
         )
+        references = tokenizer.batch_decode(labels, group_tokens=False)
         counts = edit_counts(
-            references=tokenizer.batch_decode(labels, group_tokens=False),
+            # The mark in place of a character that the model lacks is not what was written there.
+            references=[text.replace(tokenizer.unk_token, UNREADABLE) for text in references],
             predictions=tokenizer.batch_decode(predictions),
         )
         return {"cer": counts.cer, "wer": counts.wer}

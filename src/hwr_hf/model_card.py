@@ -16,7 +16,6 @@ from string import Formatter
 from huggingface_hub import EvalResult, ModelCardData
 from safetensors import safe_open
 
-from .data.font_download import FONTS
 from .resnet_bilstm.tokenization_resnet_bilstm import DEFAULT_CHARACTERS
 from .resnet_bilstm.tones_resnet_bilstm import CLEAN_CONTRAST, MIN_CONTRAST
 from .results_page import is_evaluation
@@ -52,6 +51,8 @@ def card_values(
     Returns:
         Values by name; those of `training.json` stand at the top level too.
     """
+    from .data.font_download import FONTS  # needs `datasets`, which a push must not
+
     values = read_json_files(Path(results_dir).glob("*.json"))
     weights = Path(model_dir) / "model.safetensors"
     reports = reports_on(file_sha256(weights), values)

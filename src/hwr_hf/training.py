@@ -123,6 +123,12 @@ class RecognitionTrainingArguments(TrainingArguments):
                 f"{self.max_steps}, which says when to end. Give --max_steps alone, or with "
                 "--max_steps -1 the epochs."
             )
+        if self.resume_from_checkpoint is not None:
+            raise ValueError(
+                f"--resume_from_checkpoint {self.resume_from_checkpoint} is not taken: a training "
+                "goes on from the last checkpoint in its folder. Give --output_dir alone, or "
+                "--model to train on from other weights."
+            )
         super().__post_init__()
         if self.consistency < 0:
             raise ValueError(
@@ -161,8 +167,12 @@ class RecognitionTrainer(HubTrainer, WeightAveragingTrainer):
         self.state = TrainerState.load_from_json(str(folder / TRAINER_STATE))
         if self.args.load_best_model_at_end and self.state.best_model_checkpoint:
             # By its name: the training's folder may have been moved since.
-            checkpoint = Path(checkpoint).with_name(Path(self.state.best_model_checkpoint).name)
-            self.state.best_model_checkpoint = str(checkpoint)
+            best = Path(checkpoint).with_name(Path(self.state.best_model_checkpoint).name)
+            self.state.best_model_checkpoint = str(best)
+            if best.is_dir():
+                checkpoint = best
+            elif has_ended:
+                checkpoint = self.args.output_dir
         load_model(self.model, Path(checkpoint, SAFE_WEIGHTS_NAME))
 
     def get_train_dataloader(self) -> torch.utils.data.DataLoader:

@@ -6,6 +6,7 @@ texts as they were stored; `training` prepares them.
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import datasets
 
@@ -14,6 +15,8 @@ from hwr_hf.data.iam import load_iam, writers_of
 from hwr_hf.data.joined_words import load_joined_words
 from hwr_hf.data.labelled_dataset import load_labelled, readable
 from hwr_hf.data.synthetic import load_synthetic
+
+MAX_AUGMENT = 3.0  # nearly half a line's width more or less; lines are mirrored from 6.7 on
 
 
 @dataclass
@@ -85,7 +88,8 @@ class DataArguments:
         },
     )
     augment: float = field(
-        default=1.0, metadata={"help": "Strength of random changes to training images; 0: none."}
+        default=1.0,
+        metadata={"help": "Strength of random changes to training images, up to 3; 0: none."},
     )
     on_too_long: str = field(
         default="error", metadata={"help": "error or skip: texts too long for their image."}
@@ -99,6 +103,27 @@ class DataArguments:
     preparation_processes: int = field(
         default=2, metadata={"help": "Processes that prepare the images before training."}
     )
+
+    def __post_init__(self):
+        least = dict.fromkeys(("dataset_repeats", "max_train_samples", "max_eval_samples"), 1)
+        least |= dict.fromkeys(("synthetic_lines", "joined_lines", "num_folds"), 0)
+        for name, smallest in least.items():
+            value = getattr(self, name)
+            if value is not None and value < smallest:
+                raise ValueError(f"--{name} {value} is not allowed: use {smallest} or more.")
+        if not 0 <= self.augment <= MAX_AUGMENT:
+            raise ValueError(
+                f"--augment {self.augment} is not allowed: use 0 to {MAX_AUGMENT:g}, such as 1."
+            )
+        if self.left_out_fold and not self.num_folds:
+            raise ValueError(
+                f"--left_out_fold {self.left_out_fold} is of no folds: give --num_folds too."
+            )
+        if self.fonts is not None and not Path(self.fonts).is_dir():
+            raise ValueError(
+                f"There is no folder {self.fonts}, which --fonts names. "
+                f"`python scripts/get_fonts.py {self.fonts}` makes one."
+            )
 
 
 @dataclass(frozen=True)
@@ -242,19 +267,22 @@ def part_at_fold(
 
 
 def unseen_texts(data: DataArguments) -> list[str]:
-    """What validation and test lines say, which no drawn line may."""
-    held_out = []
+    """What validation, test and left-out lines say: no drawn line has five words in a row of it."""
+    held_out, left_out = [], []
     if data.iam is not None:
-        held_out.append(load_iam(data.iam, unit="lines", split=data.split))
+        splits = load_iam(data.iam, unit="lines", split=data.split)
+        held_out.append(splits)
+        left_out = part_at_fold(splits["train"], data)[1]["text"]
     if data.dataset is not None:
         held_out.append(load_labelled(data.dataset, data.validation_share))
-    return [
+    texts = [
         text
         for splits in held_out
         for name in ("validation", "test")
         if name in splits
         for text in splits[name]["text"]
     ]
+    return [*texts, *left_out]
 
 
 def _first(dataset: datasets.Dataset, count: int | None) -> datasets.Dataset:

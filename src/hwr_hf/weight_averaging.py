@@ -55,7 +55,8 @@ class WeightAveragingTrainer(Trainer):
 
     def finish_average(self) -> None:
         """Ends training with the average, unless the best checkpoint, one of it, was loaded."""
-        if self.averaged is not None and not self.args.load_best_model_at_end:
+        best = self.args.load_best_model_at_end and self.state.best_model_checkpoint
+        if self.averaged is not None and not (best and Path(best).is_dir()):
             self.model.load_state_dict(self.averaged.module.state_dict())
         self.averaged = None
 

@@ -1,14 +1,11 @@
 """What each arm makes of lines whose logits are made by hand."""
 
-import math
-
 import numpy as np
 import pytest
 
 from hwr_hf.bert_hypothesis import arms
-from hwr_hf.bert_hypothesis.readings import Readings
 from hwr_hf.correction.edits import Correction, Edit
-from hwr_hf.correction.gate import GateSettings
+from hwr_hf.correction.readings import Readings
 from hwr_hf.language_model import clean_corpus, estimate_ngram
 from hwr_hf.resnet_bilstm.tokenization_resnet_bilstm import ResNetBiLstmTokenizer
 
@@ -96,12 +93,6 @@ PROPOSED = [
 
 def test_every_edit_is_taken_without_a_gate():
     assert arms.all_edits(PROPOSED) == ["the odd horse"]
-
-
-def test_the_gate_takes_what_image_and_text_speak_for():
-    gate = GateSettings(weight=1.0, threshold=0.0)  # 4 - 1, 2 - 9 and 1 - 2
-    assert arms.gated_edits(PROPOSED, gate) == ["the old hcuse"]
-    assert arms.gated_edits(PROPOSED, GateSettings(threshold=math.inf)) == ["tbe old hcuse"]
 
 
 def test_a_perfect_detector_lets_edits_through_where_the_text_is_wrong():

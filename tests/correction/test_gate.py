@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from hwr_hf.correction.edits import Edit
-from hwr_hf.correction.gate import GateSettings
+from hwr_hf.correction.edits import Correction, Edit
+from hwr_hf.correction.gate import GateSettings, gated_edits
 
 # Changes of recogniser and corrector
 CHANGES = [(-0.5, 3.0), (-4.0, 6.0), (-1.0, 0.5), (0.0, 0.0), (-30.0, 12.0), (2.0, -1.0)]
@@ -58,6 +58,18 @@ def test_what_cannot_be_written_under_the_image_is_never_taken(change):
 def test_an_edit_that_was_not_scored_is_an_error():
     with pytest.raises(ValueError, match="has no corrector_change"):
         GateSettings().judge(Edit(0, 1, "a", "b"))
+
+
+def test_a_text_gets_the_edits_that_image_and_text_speak_for():
+    edits = (
+        Edit(0, 3, "tbe", "the", corrector_change=4.0, recogniser_change=-1.0),
+        Edit(4, 7, "old", "odd", corrector_change=2.0, recogniser_change=-9.0),
+        Edit(8, 13, "hcuse", "horse", corrector_change=1.0, recogniser_change=-2.0),
+    )
+    proposed = [Correction("tbe old hcuse", "", edits)]
+    gate = GateSettings(weight=1.0, threshold=0.0)  # 4 - 1, 2 - 9 and 1 - 2
+    assert gated_edits(proposed, gate) == ["the old hcuse"]
+    assert gated_edits(proposed, GateSettings(threshold=math.inf)) == ["tbe old hcuse"]
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,10 @@ def run(tmp_path, monkeypatch, tiny_model_dir):
     read = jackknife.read_lines
     monkeypatch.setattr(jackknife, "read_lines", lambda _, lines: read(tiny_model_dir, lines))
 
-    def run(iam, *arguments):
+    def run(iam, *arguments, code=0):
         options = ["--iam", str(iam), "--output_dir", str(tmp_path / "out"), "--use_cpu"]
-        code = jackknife.main([*options, "--units", "lines", "--repeats", "1", *arguments])
-        assert code == (2 if arguments else 0)
+        options += ["--units", "lines", "--repeats", "1"]
+        assert jackknife.main([*options, *arguments]) == code
         return seen
 
     return run
@@ -84,12 +84,33 @@ def test_a_kill_while_the_validation_lines_are_read_loses_none(
 def test_other_folds_are_not_mixed_with_those_of_before(run, make_iam, capsys):
     iam = make_iam()
     run(iam)
-    run(iam, "--num_folds", "3")
+    run(iam, "--num_folds", "3", code=2)
     assert "was begun with num_folds 2 and not 3" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "difference"),
+    [
+        pytest.param("--augment", "0", "augment 1.0 and not 0.0", id="data"),
+        pytest.param("--preset", "medium", "preset 'small' and not 'medium'", id="model"),
+        pytest.param("--learning_rate", "0.01", "learning_rate 0.0012 and not 0.01", id="training"),
+    ],
+)
+def test_folds_of_other_recognisers_are_not_mixed(run, make_iam, capsys, option, value, difference):
+    iam = make_iam()
+    run(iam)
+    run(iam, option, value, code=2)
+    assert f"was begun with {difference}. Repeat" in capsys.readouterr().err
+
+
+def test_other_processes_may_prepare_the_images(run, make_iam):
+    iam = make_iam()
+    run(iam)
+    run(iam, "--preparation_processes", "1")
+
+
 def test_one_fold_is_refused(run, make_iam, capsys):
-    assert run(make_iam(), "--num_folds", "1") == []
+    assert run(make_iam(), "--num_folds", "1", code=2) == []
     assert "at least 2 folds" in capsys.readouterr().err
 
 

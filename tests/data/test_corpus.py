@@ -118,6 +118,24 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "passage",
+    [
+        pytest.param("Red hats fly over seven doors.", id="in-a-line"),
+        pytest.param("He said: red hats\nfly, over SEVEN", id="across-lines"),
+        pytest.param("red\nhats\nfly\nover\nseven", id="a-word-a-line"),
+    ],
+)
+def test_text_that_is_not_to_be_seen_is_not_drawn(tmp_path, passage):
+    path = tmp_path / "corpus.txt"
+    path.write_text(f"red hats fly over the hill\n{passage}\nso it was", encoding="utf-8")
+    lines = TextLines([path], unseen_texts=["Réd hats fly over seven green hills", "so it"])
+    drawn = " ".join(samples(lines, 300)).lower()
+    assert lines.num_unseen == 1
+    assert not re.search(r"red\W+hats\W+fly\W+over\W+seven", drawn)
+    assert "fly over the hill" in drawn and "so it was" in drawn
+
+
+@pytest.mark.parametrize(
     "content",
     [
         pytest.param("", id="empty"),
@@ -160,3 +178,10 @@ def test_a_text_too_short_for_the_bounds_is_refused_when_sampled(tmp_path):
     path.write_text("no\n")
     with pytest.raises(ValueError, match="no piece of 60 to 75 characters"):
         TextLines([path], min_length=60).sample(np.random.default_rng(0))
+
+
+def test_text_of_which_nothing_may_be_seen_is_refused(tmp_path):
+    path = tmp_path / "same.txt"
+    path.write_text("red hats fly over seven\n")
+    with pytest.raises(ValueError, match="1 share five words in a row with unseen texts"):
+        TextLines([path], unseen_texts=["red hats fly over seven hills"])

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hwr_hf.data import joined_words
 from hwr_hf.data.joined_words import extent, join_words, load_joined_words
 
 
@@ -99,6 +100,16 @@ def test_a_line_is_of_one_writer(words):
 def test_the_same_seed_joins_the_same_lines(words):
     first, other = (load_joined_words(words, 6, seed)["text"][:] for seed in (1, 2))
     assert load_joined_words(words, 6, 1)["text"][:] == first != other
+
+
+def test_lines_are_joined_anew_where_the_code_is_another(words, monkeypatch):
+    def files():
+        return [file["filename"] for file in load_joined_words(words, 6).cache_files]
+
+    before = files()
+    assert files() == before
+    monkeypatch.setattr(joined_words, "code_fingerprint", lambda *parts: "another")
+    assert files() != before
 
 
 def test_no_words_give_no_lines(words):

@@ -77,6 +77,51 @@ def test_a_table_named_after_a_split_is_in_it(rows):
     assert rows("file,text\na.png,one\n", "test.csv")[0][0].split == "test"
 
 
+@pytest.fixture(params=["lines.csv", "metadata.jsonl"])
+def lines_of(request, tmp_path):
+    """Function: images of a folder, with more values of their rows -> lines of the root's table."""
+
+    def read(images, columns=(), values=()):
+        for image in images:
+            (tmp_path / image).parent.mkdir(parents=True, exist_ok=True)
+            draw_text_line("x").save(tmp_path / image)
+        more = dict(zip(columns, values, strict=True))
+        rows = [{"file": image, "text": "x", **more} for image in images]
+        if request.param == "metadata.jsonl":
+            content, reader = "\n".join(map(json.dumps, rows)), read_metadata
+        else:
+            table = [list(rows[0]), *(row.values() for row in rows)]
+            content, reader = "\n".join(map(",".join, table)), read_tables
+        (tmp_path / request.param).write_text(content)
+        return list(reader(LabelledFolder(tmp_path)))
+
+    return read
+
+
+def test_the_images_sub_folder_names_the_split(lines_of):
+    lines = lines_of(["train/a.png", "val/a.png", "test/a.png", "a.png"])
+    assert [line.split for line in lines] == ["train", "validation", "test", None]
+
+
+def test_three_sub_folders_of_images_are_groups_and_two_are_not(lines_of):
+    pages = ["p0/a.png", "p1/a.png"]
+    assert [line.group for line in lines_of(pages)] == [None, None]
+    assert [line.group for line in lines_of([*pages, "p2/a.png"])] == ["p0", "p1", "p2"]
+
+
+def test_a_split_or_group_in_the_row_goes_before_the_sub_folders(lines_of):
+    images = ["train/p0/a.png", "train/p1/a.png", "train/p2/a.png"]
+    lines = lines_of(images, ("split", "page"), ("test", "letter"))
+    assert [(line.split, line.group) for line in lines] == [("test", "letter")] * 3
+
+
+def test_a_table_named_after_a_split_goes_before_the_images_sub_folder(rows, tmp_path):
+    (tmp_path / "train").mkdir()
+    draw_text_line("x").save(tmp_path / "train" / "c.png")
+    (line,), _ = rows("file,text\ntrain/c.png,one\n", "test.csv")
+    assert line.split == "test"
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [

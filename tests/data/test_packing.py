@@ -168,6 +168,32 @@ def test_splits_of_the_folder_are_kept(make_folder, pack, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("table", "delimiter"), [("lines.csv", ","), ("lines.tsv", "\t"), ("metadata.jsonl", None)]
+)
+def test_sub_folders_of_a_tables_images_are_never_in_two_splits(
+    make_folder, pack, tmp_path, table, delimiter
+):
+    images = [f"page{page}/{line}" for page in range(5) for line in range(3)]
+    folder = make_folder(dict.fromkeys(images))
+    rows = [{"file": f"{image}.png", "text": "x"} for image in images]
+    if delimiter:
+        lines = ["file,text", *(",".join(row.values()) for row in rows)]
+        content = "\n".join(lines).replace(",", delimiter)
+    else:
+        content = "\n".join(map(json.dumps, rows))
+    (folder / table).write_text(content)
+    pack(folder, validation=0.2, test=0.2)
+    splits = datasets.load_dataset(str(tmp_path / "out"))
+    pages = {name: {i.split("/")[0] for i in split["id"]} for name, split in splits.items()}
+    assert {name: len(found) for name, found in pages.items()} == {
+        "train": 3,
+        "validation": 1,
+        "test": 1,
+    }
+    assert len(set.union(*pages.values())) == 5
+
+
+@pytest.mark.parametrize(
     ("rows", "sentence"),
     [
         pytest.param(

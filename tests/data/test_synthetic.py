@@ -219,3 +219,16 @@ def test_no_form_is_drawn_from_that_is_measured_on_or_must_not_be_seen(tmp_path,
     lines = load_synthetic(400, iam_ondb_path=path, unseen_texts=[f"{names[3]} it, as it is."])
     drawn = {word for text in lines["text"] for word in text.split()} & set(names)
     assert drawn == set(names) - {names[number] for number in (3, 19, 39, 59)}
+
+
+def test_no_text_is_drawn_that_must_not_be_seen_though_it_was_before(
+    fonts, text_file, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    with text_file.open("a") as file:
+        file.write("red hats fly over seven hills\n" * 3)
+    before, after = (
+        " ".join(load_synthetic(20, None, fonts, [text_file], unseen)["text"])
+        for unseen in ([], ["Red hats fly over seven roofs."])
+    )
+    assert "hats" in before and "hats" not in after

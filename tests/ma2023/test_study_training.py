@@ -85,3 +85,15 @@ def test_a_pretrained_run_starts_from_the_weights_of_a_file(words_iam, tmp_path)
     trained = load_file(tmp_path / run.name / "model.safetensors")
     for name in ("conv1.weight", "layer4.2.conv2.weight"):
         assert torch.equal(trained[f"model.backbone.{name}"], resnet[name])
+
+
+def test_a_network_does_not_stand_for_other_settings(words_iam, tiny_budget, tmp_path):
+    run = Run((HONEST,), "default")
+    surroundings = Surroundings(words_iam, tmp_path, num_processes=1, seed=0)
+    train_and_test(run, tiny_budget, surroundings)
+    other_seed = dataclasses.replace(surroundings, seed=1)
+    with pytest.raises(ValueError, match=f"{run.name} was begun with seed 0 and not 1"):
+        train_and_test(run, tiny_budget, other_seed)
+    longer = dataclasses.replace(tiny_budget, num_epochs=5)
+    with pytest.raises(ValueError, match=r"begun with budget .*'num_epochs': 1.* and not .*: 5"):
+        train_and_test(run, longer, surroundings)

@@ -14,14 +14,13 @@ from itertools import product
 
 from rapidfuzz.distance import Levenshtein
 
-from hwr_hf.bert_hypothesis.readings import Readings
 from hwr_hf.bert_hypothesis.spelling_checker import SpellingChecker
 from hwr_hf.bert_hypothesis.statistics import words_right
 from hwr_hf.correction.corrector import BertCorrector
 from hwr_hf.correction.edits import Correction, Edit, apply_edits
-from hwr_hf.correction.gate import GateSettings
 from hwr_hf.correction.masked_lm import MaskedLmScorer
 from hwr_hf.correction.ranking import Candidate, best_candidate, fit_ranking
+from hwr_hf.correction.readings import Readings
 from hwr_hf.metrics import edit_counts
 from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import CharacterNgram
 
@@ -147,14 +146,6 @@ def corrections(
 def all_edits(proposed: Sequence[Correction]) -> list[str]:
     """The texts with every edit taken."""
     return [apply_edits(line.recognised, line.edits) for line in proposed]
-
-
-def gated_edits(proposed: Sequence[Correction], gate: GateSettings) -> list[str]:
-    """The texts with the edits that a gate takes."""
-    return [
-        apply_edits(line.recognised, [edit for edit in line.edits if gate.judge(edit).accepted])
-        for line in proposed
-    ]
 
 
 def edits_of_wrong_words(proposed: Sequence[Correction], references: Sequence[str]) -> list[str]:

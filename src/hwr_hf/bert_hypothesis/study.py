@@ -28,16 +28,17 @@ from hwr_hf import DEFAULT_MODEL
 from hwr_hf.bert_hypothesis import arms, plan
 from hwr_hf.bert_hypothesis.examples import examples
 from hwr_hf.bert_hypothesis.figure import draw_intervals
-from hwr_hf.bert_hypothesis.readings import Readings, read_lines
 from hwr_hf.bert_hypothesis.report import FIGURE, report_page
 from hwr_hf.bert_hypothesis.spelling_checker import WORD
 from hwr_hf.bert_hypothesis.statistics import compare_arms, holm, measure_arm, verdicts
 from hwr_hf.bert_hypothesis.text_overlap import text_overlap
 from hwr_hf.correction.corrector import BertCorrector
 from hwr_hf.correction.edits import Correction
+from hwr_hf.correction.gate import gated_edits
 from hwr_hf.correction.gate_fitting import fit_gate
 from hwr_hf.correction.masked_lm import MaskedLmScorer
 from hwr_hf.correction.noise import ConfusionModel
+from hwr_hf.correction.readings import Readings, read_lines
 from hwr_hf.data.iam import load_iam
 from hwr_hf.json_files import check_inputs
 from hwr_hf.language_model import Corpus, estimate_ngram, iam_corpus, read_corpus
@@ -171,7 +172,7 @@ class Regime:
                     every: ({}, lambda lines, _: arms.all_edits(lines)),
                     gated: (
                         asdict(gate),
-                        lambda lines, _, gate=gate: arms.gated_edits(lines, gate),
+                        lambda lines, _, gate=gate: gated_edits(lines, gate),
                     ),
                     oracle: ({}, arms.edits_of_wrong_words),
                 }

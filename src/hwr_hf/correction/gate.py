@@ -10,12 +10,13 @@ another scale, so that it has a threshold of its own.
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from hwr_hf.json_files import write_json
 
-from .edits import Edit
+from .edits import Correction, Edit, apply_edits
 
 GATE_FILE = "gate.json"
 
@@ -83,3 +84,11 @@ class GateSettings:
             raise ValueError(
                 f"{path} holds no settings of a gate ({error}). It is a JSON object with {names}."
             ) from error
+
+
+def gated_edits(proposed: Sequence[Correction], gate: GateSettings) -> list[str]:
+    """The texts with the edits that a gate takes."""
+    return [
+        apply_edits(line.recognised, [edit for edit in line.edits if gate.judge(edit).accepted])
+        for line in proposed
+    ]

@@ -22,6 +22,7 @@ import datasets
 from hwr_hf.correction.noise import ConfusionModel
 from hwr_hf.data.iam import load_iam
 from hwr_hf.evaluation import evaluate_model
+from hwr_hf.hub_trainer import training_recipe
 from hwr_hf.json_files import check_inputs
 from hwr_hf.training import RecognitionTrainingArguments, train
 from hwr_hf.training_data import DataArguments, part_at_fold
@@ -48,7 +49,7 @@ def jackknife(
 
     Raises:
         ValueError: There is no IAM to read, there are fewer than 2 folds, or `output_dir` was
-            begun with another number of folds or split.
+            begun with other data, another model or other settings of the training.
     """
     if data.iam is None or data.num_folds < 2:
         raise ValueError(
@@ -56,7 +57,10 @@ def jackknife(
             f"not --num_folds {data.num_folds}."
         )
     output_dir = Path(args.output_dir)
-    check_inputs(output_dir, {"num_folds": data.num_folds, "split": data.split})
+    recipe = training_recipe(Data=data, Model=model, Arguments=args)
+    inputs = {name: value for part in recipe.values() for name, value in part.items()}
+    del inputs["preparation_processes"], inputs["left_out_fold"]
+    check_inputs(output_dir, inputs)
     dataset = load_iam(data.iam, unit="lines", split=data.split)
     lines = []
     for fold in range(data.num_folds):

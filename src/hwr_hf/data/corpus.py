@@ -10,7 +10,7 @@ import lzma
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,7 @@ _SPACED_QUOTATION = re.compile(r'(?<!\S)" ?([^"]+?) ?"(?=[\s,.;:!?)]|$)')
 _SPACED_OPENING = re.compile(r"""^(["']) """)
 _SPACED_CLOSING = re.compile(r""" (["'])(?=[,.;:!?]|$)""")
 
+NUM_SHARED_WORDS = 5  # in a row, in two texts of one source
 MEAN_LENGTH, LENGTH_DEVIATION = 47.5, 9.0  # of the line's edge; words end some letters before it
 SHORT_PIECES = 0.06  # share of pieces that end a paragraph
 REWRITTEN_PIECES = 0.25
@@ -57,6 +58,25 @@ def plain_text(text: str) -> str:
     return _SPACED_CLOSING.sub(r"\1", _SPACED_OPENING.sub(r"\1", text))
 
 
+def plain_words(text: str) -> list[str]:
+    """The words in small letters, without what is not a letter or digit.
+
+    >>> plain_words("Don't; well-known.")
+    ['dont', 'well', 'known']
+    """
+    return re.findall(r"[^\W_]+", text.lower().replace("'", ""))
+
+
+def word_runs(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Every five words in a row."""
+    return zip(*(words[start:] for start in range(NUM_SHARED_WORDS)), strict=False)
+
+
+def runs_of(texts: Iterable[str]) -> set[tuple[str, ...]]:
+    """Every five words in a row of the texts, to tell what shares some with them."""
+    return {run for text in texts for run in word_runs(plain_words(plain_text(text)))}
+
+
 class TextLines:
     """Draws pieces of text at random from files.
 
@@ -67,10 +87,13 @@ class TextLines:
         characters: The alphabet, by default that of the tokenizer, `DEFAULT_CHARACTERS`. A line
             with another character is dropped after `plain_text`.
         min_length, max_length: Bounds of a piece's length in characters.
+        unseen_texts: A line that shares five words in a row with one of them, alone or with the
+            end of the line before, is dropped.
 
     Attributes:
         num_lines, num_words: What is used.
         num_dropped: Lines that hold a character outside the alphabet.
+        num_unseen: Lines dropped because of `unseen_texts`.
         unmapped_characters: In how many lines each of these characters stands.
 
     Raises:
@@ -89,6 +112,7 @@ class TextLines:
         characters: str | None = None,
         min_length: int = 1,
         max_length: int = 75,
+        unseen_texts: Iterable[str] = (),
     ):
         if not 1 <= min_length <= max_length:
             raise ValueError(
@@ -102,21 +126,36 @@ class TextLines:
         self.characters = DEFAULT_CHARACTERS if characters is None else characters
         self.min_length = min_length
         self.max_length = max_length
-        self.num_lines = self.num_words = self.num_dropped = 0
+        self.num_lines = self.num_words = self.num_dropped = self.num_unseen = 0
         self.unmapped_characters: Counter[str] = Counter()
         # One byte string: a list of as many `str` would take several times the memory.
         text = bytearray()
-        for path in paths:
-            for line in self._usable_lines(Path(path)):
-                text += line.encode() + b"\n"
+        for line in self._lines_that_may_be_seen(paths, runs_of(unseen_texts)):
+            self.num_lines += 1
+            self.num_words += 1 + line.count(" ")
+            text += line.encode() + b"\n"
         if not text:
             raise ValueError(
                 f"{', '.join(map(str, paths))}: no usable line. Needed is a line of text with the "
                 f"characters {self.characters!r} alone and words of at most {max_length} "
                 f"characters; {self.num_dropped} lines held others, most often "
-                f"{' '.join(c for c, _ in self.unmapped_characters.most_common(10)) or 'none'}."
+                f"{' '.join(c for c, _ in self.unmapped_characters.most_common(10)) or 'none'}, "
+                f"and {self.num_unseen} share five words in a row with unseen texts."
             )
         self._text = bytes(text)
+
+    def _lines_that_may_be_seen(self, paths: Sequence[str | Path], unseen: set) -> Iterator[str]:
+        """The usable lines, without those that hold a run of words that must not be seen."""
+        end: list[str] = []  # of the text before: a piece may go on from line to line
+        for path in paths:
+            for line in self._usable_lines(Path(path)):
+                if unseen:
+                    words = end + plain_words(line)
+                    if not unseen.isdisjoint(word_runs(words)):
+                        self.num_unseen += 1
+                        continue
+                    end = words[1 - NUM_SHARED_WORDS :]
+                yield line
 
     def _usable_lines(self, path: Path) -> Iterator[str]:
         outside = re.compile(f"[^{re.escape(self.characters)}]")
@@ -129,8 +168,6 @@ class TextLines:
                 self.num_dropped += 1
                 self.unmapped_characters.update(set(unmapped))
             elif not too_long.search(line):
-                self.num_lines += 1
-                self.num_words += 1 + line.count(" ")
                 yield line
 
     def sample(self, rng: np.random.Generator) -> str:

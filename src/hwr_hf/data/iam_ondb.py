@@ -6,8 +6,7 @@ Data: M. Liwicki and H. Bunke, IAM-OnDB, ICDAR 2005, https://doi.org/10.1109/ICD
 """
 
 import logging
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +16,12 @@ import numpy as np
 
 from hwr_hf.resnet_bilstm.tokenization_resnet_bilstm import DEFAULT_CHARACTERS
 
+from .corpus import plain_words, runs_of, word_runs
 from .iam_ondb_files import OndbRow, read_rows
 from .iam_text import detokenize_lines
 
 logger = logging.getLogger(__name__)
 
-NUM_SHARED_WORDS = 5  # in a row, in two texts of one source
 # Forms that share a text with a validation or test line of the IAM subset. They were away where
 # every 20th form was first held out of training; counted now, they would change which ones are.
 NOT_COUNTED = frozenset({"b02-116z", "d10-684z", "f03-174", "g01-016z", "k04-247z"})
@@ -168,20 +167,14 @@ def _natural_texts(rows: list[OndbRow]) -> dict[str, str]:
 
 def _forms_that_share(lines: Sequence[PenLine], texts: Iterable[str]) -> set[str]:
     """Forms that have five words in a row in common with one of the texts."""
-    unseen = {run for text in texts for run in _runs(text)}
+    unseen = runs_of(texts)
     if not unseen:
         return set()
     return {
         form_id
         for form_id, of_form in _by_form(lines).items()
-        if not unseen.isdisjoint(_runs(" ".join(line.text for line in of_form)))
+        if not unseen.isdisjoint(word_runs(plain_words(" ".join(line.text for line in of_form))))
     }
-
-
-def _runs(text: str) -> Iterator[tuple[str, ...]]:
-    """Every five words in a row, in small letters and without what is not a letter or digit."""
-    words = re.findall(r"[a-z0-9]+", text.lower().replace("'", ""))
-    return zip(*(words[start:] for start in range(NUM_SHARED_WORDS)), strict=False)
 
 
 def _by_form(lines: Sequence[Line]) -> dict[str, list[Line]]:

@@ -11,12 +11,14 @@ import datasets
 import numpy as np
 from PIL import Image
 
+from hwr_hf.resnet_bilstm import image_transforms_resnet_bilstm
 from hwr_hf.resnet_bilstm.image_transforms_resnet_bilstm import (
     UNREADABLE_IMAGE,
     crop_to_ink,
     to_grey,
 )
 
+from .code_fingerprint import code_fingerprint
 from .iam import writers_of
 from .iam_text import STOPS
 from .pen import PAPER
@@ -128,12 +130,16 @@ def load_joined_words(
             "ranges": ranges_of(num_lines, NUM_SHARDS),
             "words": words,
             "seed": seed,
+            "code": code_fingerprint(join_words, image_transforms_resnet_bilstm),
         },
         num_proc=num_proc,
     )
 
 
-def _examples(ranges: list[tuple[int, int]], words: datasets.Dataset, seed: int) -> Iterator[dict]:
+def _examples(
+    ranges: list[tuple[int, int]], words: datasets.Dataset, seed: int, code: str
+) -> Iterator[dict]:
+    """Joined lines; `code` is in the key of the cache only."""
     writers = np.array(writers_of(words))
     rows_of = {writer: np.flatnonzero(writers == writer) for writer in np.unique(writers)}
     texts = words["text"][:]

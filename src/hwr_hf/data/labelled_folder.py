@@ -17,6 +17,7 @@ from hwr_hf.image_files import IMAGE_SUFFIXES
 from .group_splits import SPLITS
 from .iam_files import image_fault
 
+MIN_GROUP_FOLDERS = 3  # fewer sub-folders with images say nothing of pages
 SPLIT_NAMES = {name: name for name in SPLITS} | {
     "training": "train",
     "val": "validation",
@@ -83,6 +84,7 @@ class LabelledFolder:
         self.faults: list[Fault] = []
         self.files = sorted(self._walk(excluded and Path(excluded).resolve()))
         self.images = [file for file in self.files if has_suffix(file, IMAGE_SUFFIXES)]
+        self._has_groups = len({Path(image).parent for image in self.images}) >= MIN_GROUP_FOLDERS
 
     def _walk(self, excluded: Path | None) -> Iterator[str]:
         for parent, subfolders, names in os.walk(self.folder, onerror=self._note_unlistable):
@@ -144,6 +146,10 @@ class LabelledFolder:
             if os.path.lexists(path):
                 return Path(path).relative_to(self.folder).as_posix()
         raise ValueError(f"no such image: {name}")
+
+    def group_of(self, image: str) -> str | None:
+        """The sub-folder of an image, where images are in at least `MIN_GROUP_FOLDERS`."""
+        return Path(image).parent.as_posix() if self._has_groups else None
 
     def read_image(self, file: str) -> tuple[bytes, str]:
         """An image file as it is stored, and its suffix; ValueError if it does not decode."""

@@ -31,7 +31,6 @@ from .labelled_tables import (
 )
 
 TEXT_SUFFIXES = (".gt.txt", ".txt")
-MIN_GROUP_FOLDERS = 3  # fewer sub-folders with images say nothing of pages
 FORMATS = ("text", "table", "metadata", "page", "alto")
 
 
@@ -94,9 +93,8 @@ def detect_format(folder: LabelledFolder) -> str:
 def read_text_files(folder: LabelledFolder) -> Iterator[LabelledLine | Fault]:
     """Images with `.gt.txt` or `.txt` of the same name; where both are there, `.gt.txt` counts.
 
-    Images in at least `MIN_GROUP_FOLDERS` different sub-folders are grouped by them.
+    An image's sub-folders say its split and group.
     """
-    parents = {Path(image).parent for image in folder.images}
     used = set()
     for image in folder.images:
         texts = text_files(folder, image)
@@ -118,7 +116,7 @@ def read_text_files(folder: LabelledFolder) -> Iterator[LabelledLine | Fault]:
             text=text,
             file=image,
             read_image=partial(folder.read_image, image),
-            group=Path(image).parent.as_posix() if len(parents) >= MIN_GROUP_FOLDERS else None,
+            group=folder.group_of(image),
             split=split_of_folder(image),
         )
     for text_file in folder.files:

@@ -79,7 +79,10 @@ def _with_unused_images(
     files: Iterable[str],
     rows_of: Callable[[LabelledFolder, str], Iterator[tuple[str, dict] | Fault]],
 ) -> Iterator[LabelledLine | Fault]:
-    """The rows of all files as lines, then the images that no row names."""
+    """The rows of all files as lines, then the images that no row names.
+
+    A row without split or group has its table's split, else what its image's sub-folders say.
+    """
     used = set()
     for file in files:
         try:
@@ -101,9 +104,11 @@ def _with_unused_images(
                     text=_string(values, "text"),
                     file=f"{place} ({image})",
                     read_image=partial(folder.read_image, image),
-                    group=_string(values, "group") or None,
+                    group=_string(values, "group") or folder.group_of(image),
                     writer_id=_string(values, "writer") or None,
-                    split=_split(_string(values, "split")) or _split_of_file(file),
+                    split=_split(_string(values, "split"))
+                    or _split_of_file(file)
+                    or split_of_folder(image),
                 )
             except ValueError as error:
                 yield Fault(place, str(error))

@@ -46,10 +46,10 @@ others, unless its header is in them.
 texts are UTF-8; they are brought to Unicode normalisation form C, and every run of white space to
 one space. An image shows one line.
 
-splits: a sub-folder, a table's name or a column may name them (train, validation or val, test);
-such lines go there, whatever their writer; the others are drawn by --seed, the same on every
-machine, and of these, writers, pages and (where images are in three or more) sub-folders are never
-divided. --group and --writer find them in an id, the image's path without suffix:
+splits: a column, a table's name or a sub-folder may name them, in this order (train, validation or
+val, test); such lines go there, whatever their writer; the others are drawn by --seed, the same on
+every machine, and of these, writers, pages and (where images are in three or more) sub-folders are
+never divided. --group and --writer find them in an id, the image's path without suffix:
 --group '(.*)-[0-9]+' draws page-12-03 and page-12-04 together.
 
 What cannot be used is named on standard error and in OUT/{SKIPPED_FILE}, and left out: broken

@@ -4,8 +4,6 @@ In: columns `image` and `text`. Out: prepared grey lines (deskewed, cropped, of 
 datasets cache, then, example by example, `{"image": uint8 (height, width), "labels": ids}`.
 """
 
-import hashlib
-import inspect
 import logging
 
 import datasets
@@ -14,6 +12,7 @@ import torch
 from PIL import Image
 
 from hwr_hf.data.augmentation import PAPER, Augmentation
+from hwr_hf.data.code_fingerprint import code_fingerprint
 from hwr_hf.resnet_bilstm import image_transforms_resnet_bilstm, tones_resnet_bilstm
 from hwr_hf.resnet_bilstm.ctc_resnet_bilstm import min_ctc_frames
 from hwr_hf.resnet_bilstm.image_transforms_resnet_bilstm import prepare_line, to_grey
@@ -56,14 +55,12 @@ def prepare_lines(
         "max_width": image_processor.max_width,
         "on_too_wide": image_processor.on_too_wide,
     }
-    # The cache's key covers the arguments but not the code they reach: this makes it notice.
-    code = "".join(map(inspect.getsource, (image_transforms_resnet_bilstm, tones_resnet_bilstm)))
     return dataset.map(
         _prepare_example,
         fn_kwargs={
             "correct_tones": image_processor.do_correct_tones,
             "settings": settings,
-            "code": hashlib.sha256(code.encode()).hexdigest(),
+            "code": code_fingerprint(image_transforms_resnet_bilstm, tones_resnet_bilstm),
         },
         remove_columns=dataset.column_names,
         features=PREPARED_FEATURES,

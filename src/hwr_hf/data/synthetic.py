@@ -7,7 +7,6 @@ processes gives the same lines.
 """
 
 import hashlib
-import inspect
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -19,6 +18,7 @@ import torch
 from PIL import Image
 
 from . import corpus, fonts, iam_ondb, paper, pen, pen_words
+from .code_fingerprint import code_fingerprint
 from .corpus import TextLines
 from .fonts import HandwritingFonts
 from .iam_ondb import PenLine, hold_out_forms, lines_that_may_be_seen, read_iam_ondb
@@ -137,9 +137,9 @@ def load_synthetic(
 ) -> datasets.Dataset:
     """So many synthetic lines as a cached data set.
 
-    Of IAM-OnDB, the forms that `hold_out_forms` sets apart are not drawn from, nor those that share
-    five words in a row with `unseen_texts`. Lines are drawn anew when the size or the time of
-    change of a source's file is another.
+    Of IAM-OnDB, the forms that `hold_out_forms` sets apart are not drawn from; nor are forms and
+    lines of text that share five words in a row with `unseen_texts`. Lines are drawn anew when the
+    size or the time of change of a source's file is another.
 
     Returns:
         Columns `image`, `text` and `kind`.
@@ -155,12 +155,7 @@ def load_synthetic(
     }
     # What is wrong with the sources is said here and not by a worker process.
     SyntheticLines(**_source(**sources))
-    # The cache's key covers the arguments but not the code and files they reach: this makes it
-    # notice.
     modules = (corpus, fonts, iam_ondb, paper, pen, pen_words)
-    code = "".join(inspect.getsource(module) for module in modules) + inspect.getsource(
-        SyntheticLines
-    )
     paths = [path for path in (iam_ondb_path, fonts_dir, *text_paths) if path]
     return datasets.Dataset.from_generator(
         _examples,
@@ -175,7 +170,7 @@ def load_synthetic(
             "ranges": ranges_of(num_lines, NUM_SHARDS),
             "sources": sources,
             "seed": seed,
-            "code": hashlib.sha256(code.encode()).hexdigest(),
+            "code": code_fingerprint(*modules, SyntheticLines),
             "files": hashlib.sha256(repr(_file_states(paths)).encode()).hexdigest(),
         },
         num_proc=num_proc,
@@ -258,5 +253,5 @@ def _source(
     return {
         "pen_lines": lines_that_may_be_seen(hold_out_forms(pen_lines)[0], unseen_texts),
         "handwriting_fonts": HandwritingFonts(fonts_dir) if fonts_dir else None,
-        "texts": TextLines(text_paths) if text_paths else None,
+        "texts": TextLines(text_paths, unseen_texts=unseen_texts) if text_paths else None,
     }

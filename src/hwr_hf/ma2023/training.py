@@ -19,6 +19,7 @@ from transformers import TrainerCallback, TrainerState, set_seed
 from hwr_hf.data.collator import LineCollator
 from hwr_hf.data.iam import writers_of
 from hwr_hf.data.preparation import PreparedLines, fitting_lines, prepare_lines
+from hwr_hf.json_files import check_inputs
 from hwr_hf.ma2023.study import IMAGENET, NETWORKS, Budget, Network, Run
 from hwr_hf.ma2023.words import load_words
 from hwr_hf.metrics import bootstrap_interval, edit_counts
@@ -99,9 +100,14 @@ def train_and_test(run: Run, budget: Budget, surroundings: Surroundings) -> dict
     Returns:
         `settings`, what was trained and how long it took, and `tests`: for each test set words,
         writers, CER, WER, their 95 % intervals by writer, and the edits of each writer.
+
+    Raises:
+        ValueError: The run's folder was begun with other settings.
     """
     network = NETWORKS[run.network]
     folder = surroundings.runs_dir / run.name
+    settings = settings_of(run, budget, surroundings.seed)
+    check_inputs(folder, settings)
     set_seed(surroundings.seed)
     prepared, writers, processor = prepare_words(run, budget, surroundings)
     config = budget.config(network)
@@ -129,7 +135,7 @@ def train_and_test(run: Run, budget: Budget, surroundings: Surroundings) -> dict
         if name != "train"
     }
     return {
-        "settings": settings_of(run, budget, surroundings.seed),
+        "settings": settings,
         "network": network.title,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "initial_weights": run.initial_weights,

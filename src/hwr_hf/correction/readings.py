@@ -1,4 +1,4 @@
-"""What a recogniser says of lines, read once: every arm of a regime starts from the same.
+"""What a recogniser says of lines, read once: all that correct or rank start from the same.
 
 In: a model's folder and lines of IAM. Out: `Readings`, with the logits of each line, from which
 follow its greedy text, the texts of a beam search, and how probable any other text is.
