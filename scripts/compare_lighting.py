@@ -11,7 +11,7 @@ from hwr_hf import DEFAULT_MODEL
 from hwr_hf.data.iam import load_iam
 from hwr_hf.json_files import write_json
 from hwr_hf.lighting_comparison import EXPOSURE, MARGIN, NOISE, compare_lighting, lighting_figure
-from hwr_hf.weights_files import file_sha256
+from hwr_hf.weights_files import weights_sha256
 
 SEED = 0  # of the lines
 
@@ -46,7 +46,7 @@ def main() -> None:
         "text": "natural, case-sensitive",
         "seed": SEED,
         "decoder": "greedy",
-        "model_sha256": file_sha256(Path(arguments.model) / "model.safetensors"),
+        "model_sha256": weights_sha256(arguments.model),
         "dtype": arguments.dtype,
         "rows": rows,
     }

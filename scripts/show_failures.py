@@ -14,7 +14,7 @@ from transformers import pipeline
 import hwr_hf
 from hwr_hf.failure_examples import try_limits
 from hwr_hf.json_files import write_json
-from hwr_hf.weights_files import file_sha256
+from hwr_hf.weights_files import weights_sha256
 
 FONTS = ("kalam", "caveat", "patrick-hand", "indie-flower", "dancing-script")
 IMAGE_FOLDER = "results/failures"  # in the model's repository
@@ -30,7 +30,7 @@ if __name__ == "__main__":
     reader = pipeline("image-to-text", model=str(arguments.model), device="cpu")
     files = [arguments.fonts / f"{name}.woff2" for name in FONTS]
     report = {
-        "model_sha256": file_sha256(Path(arguments.model) / "model.safetensors"),
+        "model_sha256": weights_sha256(arguments.model),
         "fonts": list(FONTS),
         "image_folder": IMAGE_FOLDER,
         "note": f"drawn in {len(FONTS)} fonts, misread by greedy decoding and by the beam search",

@@ -138,7 +138,7 @@ def test_transcribing_commands_run(in_root, tmp_path, monkeypatch):
 
 def test_the_memory_of_a_transcription_is_that_measured():
     rows = json.loads((ROOT / "results" / "transcribe_memory.json").read_text())["rows"]
-    stated = re.findall(r"(\d+) MB at most for\s+([\d,]+)", README)
+    stated = re.findall(r"(\d+) MB at most for ([\d,]+)", " ".join(README.split()))
     assert [(int(size), int(images.replace(",", ""))) for size, images in stated] == [
         (row["peak_megabytes"], row["images"]) for row in rows
     ]
@@ -309,6 +309,13 @@ def test_pushing_commands_run_and_what_was_pushed_reads(
     (code,) = [block for block in blocks("python") if "user/name" in block]
     exec(compile(code, "README.md", "exec"), {})
     assert capsys.readouterr().out.count("\n") == 2
+
+
+def test_the_first_paragraph_tells_the_measured_error():
+    report = json.loads((ROOT / "results" / "test_lines_beam.json").read_text())
+    stated = f"Of {report['lines']} test lines of the IAM subset ([Results](#results)) it misreads "
+    stated += f"{100 * report['cer']:.1f} % of the characters with beam search."
+    assert stated in " ".join(README.split())
 
 
 def test_results_and_command_are_those_under_results():

@@ -11,7 +11,6 @@ is a text, not a frame: its probability is CTC's sum over all alignments.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import platform
@@ -32,6 +31,7 @@ from .resnet_bilstm.ctc_resnet_bilstm import ctc_segment_log_posteriors, greedy_
 from .resnet_bilstm.image_transforms_resnet_bilstm import UNREADABLE_IMAGE
 from .resnet_bilstm.modeling_resnet_bilstm import CERTAINLY_NOT
 from .resnet_bilstm.pipeline_resnet_bilstm import collate_lines, word_segments
+from .weights_files import weights_sha256
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -373,10 +373,9 @@ def calibrate(
     texts = {unit: read_texts(reader, dataset, batch_size) for unit, dataset in datasets.items()}
     report = calibration_report(texts, reader.tokenizer.pad_token_id)
     store_temperature(model_dir, report["temperature"])
-    weights = Path(model_dir) / "model.safetensors"
     return report | {
         "decoder": "greedy",
-        "model_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "model_sha256": weights_sha256(model_dir),
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("torch", "transformers")},
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),

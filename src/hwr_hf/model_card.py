@@ -19,7 +19,7 @@ from safetensors import safe_open
 from .resnet_bilstm.tokenization_resnet_bilstm import DEFAULT_CHARACTERS
 from .resnet_bilstm.tones_resnet_bilstm import CLEAN_CONTRAST, MIN_CONTRAST
 from .results_page import is_evaluation
-from .weights_files import file_sha256
+from .weights_files import WEIGHTS, weight_files, weights_sha256
 
 # The terms of IAM and IAM-OnDB, which weights trained on them inherit.
 IAM_LICENSE = {
@@ -54,12 +54,12 @@ def card_values(
     from .data.font_download import FONTS  # needs `datasets`, which a push must not
 
     values = read_json_files(Path(results_dir).glob("*.json"))
-    weights = Path(model_dir) / "model.safetensors"
-    reports = reports_on(file_sha256(weights), values)
+    weights = weight_files(model_dir)
+    reports = reports_on(_sha256(model_dir), values)
     values |= values.get("training", {})
     return values | {
-        "parameters": num_parameters([weights]) / 1e6,
-        "megabytes": weights.stat().st_size / 1e6,
+        "parameters": num_parameters(weights) / 1e6,
+        "megabytes": sum(path.stat().st_size for path in weights) / 1e6,
         "metadata": card_metadata(name, reports, datasets=[IAM_ON_THE_HUB]),
         "results_table": results_table(values),
         "correction": correction_section(reports),
@@ -88,18 +88,18 @@ def read_json_files(paths) -> dict:
     return files
 
 
-def reports_on(weights_sha256: str, files: dict) -> dict[str, dict]:
+def reports_on(sha256: str, files: dict) -> dict[str, dict]:
     """Of JSON files by name the evaluation reports that were measured on these weights."""
     return {
         name: file
         for name, file in files.items()
-        if is_evaluation(file) and file.get("model_sha256") == weights_sha256
+        if is_evaluation(file) and file.get("model_sha256") == sha256
     }
 
 
 def quoted_results(template: str, results_dir: str | Path, model_dir: str | Path) -> list[Path]:
     """JSON files that a card's template names, and those measured on the model's weights."""
-    sha256 = file_sha256(Path(model_dir) / "model.safetensors")
+    sha256 = _sha256(model_dir)
     fields = {field for _, field, _, _ in Formatter().parse(template) if field}
     named = {field.partition("[")[0] for field in fields}
     paths = {path.stem: path for path in sorted(Path(results_dir).glob("*.json"))}
@@ -110,6 +110,13 @@ def quoted_results(template: str, results_dir: str | Path, model_dir: str | Path
         if name in named
         or (isinstance(files[name], dict) and files[name].get("model_sha256") == sha256)
     ]
+
+
+def _sha256(model_dir: str | Path) -> str:
+    sha256 = weights_sha256(model_dir)
+    if sha256 is None:  # as that of reports on a model of the Hub, which are not of this one
+        raise ValueError(f"{model_dir} lacks its weights: there is no {WEIGHTS}. Give a model.")
+    return sha256
 
 
 def num_parameters(weights: Sequence[Path]) -> int:
