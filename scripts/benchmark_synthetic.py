@@ -1,6 +1,6 @@
 """Measure how many synthetic lines a second are drawn.
 
-python scripts/benchmark_synthetic.py --fonts fonts --text text.txt --iam-ondb strokes.jsonl.xz
+python scripts/benchmark_synthetic.py --fonts fonts --text text.txt --iam-ondb path/to/iam-ondb
 """
 
 import argparse
@@ -21,7 +21,7 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--fonts", required=True, help="folder of handwriting fonts")
-    parser.add_argument("--iam-ondb", required=True, help="IAM-OnDB's strokes.jsonl.xz")
+    parser.add_argument("--iam-ondb", required=True, help="folder of IAM-OnDB's downloads")
     parser.add_argument("--text", nargs="+", required=True, help="files of English text")
     parser.add_argument("--lines", type=int, default=2000, help="(default: %(default)s)")
     parser.add_argument("--processes", type=int, default=2, help="(default: %(default)s)")

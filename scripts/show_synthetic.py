@@ -1,6 +1,6 @@
 """Draw a contact sheet of synthetic training lines.
 
-python scripts/show_synthetic.py --fonts fonts --text text.txt --iam-ondb strokes.jsonl.xz
+python scripts/show_synthetic.py --fonts fonts --text text.txt --iam-ondb path/to/iam-ondb
 
 A sheet of IAM-OnDB's strokes may not be passed on; one of open fonts and free texts may.
 """
@@ -18,7 +18,7 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--fonts", help="folder of handwriting fonts")
-    parser.add_argument("--iam-ondb", help="IAM-OnDB's strokes.jsonl.xz")
+    parser.add_argument("--iam-ondb", help="folder of IAM-OnDB's downloads")
     parser.add_argument("--text", nargs="+", help="files of English text, .txt or .txt.xz")
     parser.add_argument("--lines", type=int, default=40, help="(default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")

@@ -113,7 +113,7 @@ def test_every_number_of_the_prose_is_in_a_result_or_a_fact_of_the_package(path)
             id="test-lines-of-iam",
         ),
         pytest.param(
-            r"in (\d+) open handwriting fonts",
+            r"(\d+) open handwriting\s+fonts",
             lambda: len(FONTS),
             id="fonts",
         ),
@@ -127,7 +127,7 @@ def test_every_number_of_the_prose_is_in_a_result_or_a_fact_of_the_package(path)
             r"with a CER of\s+([\d.]+)%", lambda: 100 * RESULTS["ondb_lines"]["cer"], id="ondb"
         ),
         pytest.param(
-            r"(\d+) line images", lambda: RESULTS["training"]["train_lines"], id="train-lines"
+            r"(\d+) line and \d+ word images", lambda: RESULTS["training"]["train_lines"], id="train-lines"
         ),
     ],
 )
@@ -214,6 +214,7 @@ def test_the_sections_come_in_the_order_of_a_readers_questions(path):
         "Results",
         "Limits and biases",
         "Cost",
+        "History of the training",
     ]
 
 

@@ -114,17 +114,17 @@ def test_a_comparison_shows_its_rows_conditions_and_picture(page_of):
             "note": "short runs",
             "rows": [
                 {"recipe": "all", "val_cer": 0.05, "val_cer_interval": [0.04, 0.06], "steps": 100},
-                {"recipe": "no EMA", "val_cer": 0.0612, "seconds": 1.23456},
+                {"recipe": "no EMA", "val_cer": 0.0612, "cer_plain": 0.07, "peak_gib": 1.23456},
             ],
         },
     )
-    assert "dataset drawn lines; seeds 0, 1. Note: short runs." in page
+    assert "Dataset: drawn lines; seeds: 0, 1. Note: short runs." in page
     assert "(recipes.png)" in page
     assert rows_of(page)[-4:] == [
-        "| recipe | val CER | steps | seconds |",
-        "| --- | --- | --- | --- |",
-        "| all | 5.00 % (4.0 to 6.0) | 100 |  |",
-        "| no EMA | 6.12 % |  | 1.235 |",
+        "| recipe | val CER | steps | CER plain | peak GiB |",
+        "| --- | --- | --- | --- | --- |",
+        "| all | 5.00 % (4.0 to 6.0) | 100 |  |  |",
+        "| no EMA | 6.12 % |  | 7.00 % | 1.235 |",
     ]
 
 
@@ -135,7 +135,7 @@ def test_an_ablation_is_a_table_of_means_over_its_seeds(page_of):
     ]
     about = {"dataset": "IAM subset", "seeds": [1, 2], "arguments": ["--max_steps", "5"]}
     page = page_of(pictures=["ablation"], lines=report(), ablation=about | {"variants": variants})
-    assert "dataset IAM subset." in page
+    assert "Dataset: IAM subset." in page
     assert "mean over the seeds 1, 2." in page and "(ablation.png)" in page
     assert "`hwr-hf train --max_steps 5`" in page
     assert rows_of(page)[-2:] == ["| all ingredients | 5.0% |", "| no augmentation | 8.0% |"]

@@ -17,6 +17,8 @@ NUM_CONFUSIONS = 15
 NUM_WORST = 10
 SUBSETS = ("validation", "test")
 UNITS = ("lines", "words")
+RATES = {"cer", "wer"}  # in the name of a column
+SPELLINGS = {"cer": "CER", "wer": "WER", "gib": "GiB"}
 
 HEADER = """\
 # Results
@@ -43,8 +45,8 @@ PAGES = {
         "Correction with BERT beside other ways to use the same text, and the verdict",
     ),
     "ma2023/README.md": (
-        "Ma (2023) done again",
-        "The paper's networks, and what it left for later, compared under its own protocol and an "
+        "Reproducing Ma (2023)",
+        "The paper's networks, and what it proposed as future work, compared under its own protocol and an "
         "honest one",
     ),
     "billion_lines.md": (
@@ -278,19 +280,21 @@ def _decoder(report: dict) -> str:
 def _conditions(file: dict) -> str:
     """The plain values of a comparison that a reader needs to know, as one sentence."""
     names = ("dataset", "split", "subset", "unit", "decoder", "text", "seed", "seeds", "interval")
-    known = [f"{name} {file[name]}" for name in names if isinstance(file.get(name), (str, int))]
-    text = f"{'; '.join(known)}." if known else ""
-    note = file.get("note")
-    return f"{text} Note: {note}." if note else text
+    known = [f"{name}: {file[name]}" for name in names if isinstance(file.get(name), (str, int))]
+    text = "; ".join(known)
+    sentences = [f"{text[0].upper()}{text[1:]}."] if known else []
+    if file.get("note"):
+        sentences.append(f"Note: {file['note']}.")
+    return " ".join(sentences)
 
 
 def _heading(key: str) -> str:
-    return " ".join(part.upper() if part in ("cer", "wer") else part for part in key.split("_"))
+    return " ".join(SPELLINGS.get(part, part) for part in key.split("_"))
 
 
 def _cell(row: dict, key: str) -> str:
     value = row[key]
-    if key.endswith(("cer", "wer")) and isinstance(value, float):
+    if RATES & set(key.split("_")) and isinstance(value, float):
         return _rate(row, key)
     if isinstance(value, float):
         return f"{value:.4g}"
