@@ -17,6 +17,7 @@ demo: $(VENV)/installed-app
 
 test: $(VENV)/installed-dev
 	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/installed-dev
