@@ -37,7 +37,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--iam", required=True, help="folder with IAM's downloads")
-    parser.add_argument("--iam-ondb", help="folder of IAM-OnDB's: its held-out lines as well")
+    parser.add_argument("--iam-ondb", help="folder of IAM-OnDB's downloads: its held-out lines")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="its folder")
     parser.add_argument(
         "--scales",

@@ -10,8 +10,9 @@ from transformers import AutoTokenizer
 
 from hwr_hf import DEFAULT_MODEL
 from hwr_hf.data.iam import load_iam
-from hwr_hf.decoder_tuning import GRID, cached_logits, tune_decoder
+from hwr_hf.decoder_tuning import GRID, tune_decoder
 from hwr_hf.json_files import write_json
+from hwr_hf.line_logits import cached_logits
 from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import NGRAM_FILE, CharacterNgram
 from hwr_hf.weights_files import weights_sha256
 

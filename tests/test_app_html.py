@@ -1,5 +1,6 @@
 import base64
 import json
+import math
 import re
 from html.parser import HTMLParser
 from io import BytesIO
@@ -180,6 +181,18 @@ def test_downloads_hold_the_final_text_and_the_whole_record():
             {"text": "by the <b>", "score": 0.25, "fused_score": -3.0, "words": WORDS[:2]}
         ],
     }
+
+
+def test_a_download_holds_no_number_that_json_lacks():
+    impossible = [{"generated_text": "a", "score": 0.0, "fused_score": -math.inf}] * 2
+    (_, link) = Elements(downloads_html(LineReading(impossible, "beam"))).attributes("a")
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    record = json.loads(unquote(link["href"].split(",", 1)[1]), parse_constant=refuse)
+    assert record["fused_score"] is None
+    assert record["alternatives"] == [{"text": "a", "score": 0.0, "fused_score": None}]
 
 
 def test_steps_are_pictures_with_captions():

@@ -1,10 +1,12 @@
 """Images read as one stream: what one that cannot be read costs, and what is in memory."""
 
+import math
+
 import pytest
 from PIL import Image
 
 from hwr_hf import careful_reading
-from hwr_hf.careful_reading import read_each
+from hwr_hf.careful_reading import json_record, read_each
 
 BROKEN, STRANGE = 3, 5  # the one does not open, the other is no line
 
@@ -64,6 +66,19 @@ def test_options_reach_the_pipeline(open_image):
 
     assert shown(read_each(recording, [1, 5], open_image, batch_size=7)) == ["1", "no line"]
     assert asked == [{"batch_size": 7}] * 2  # as a stream and alone
+
+
+def test_a_record_has_the_other_readings_under_the_best_and_only_numbers_of_json():
+    best = {"generated_text": "to", "score": 0.5, "words": [{"text": "to", "box": (0, 0, 9, 9)}]}
+    other = {"generated_text": "so", "score": 0.0, "fused_score": -math.inf}
+    words = [{"text": "to", "box": [0, 0, 9, 9]}]
+    assert json_record([best]) == {"text": "to", "score": 0.5, "words": words}
+    assert json_record([best, other]) == {
+        "text": "to",
+        "score": 0.5,
+        "words": words,
+        "alternatives": [{"text": "so", "score": 0.0, "fused_score": None}],
+    }
 
 
 def test_no_images_have_no_outcomes(open_image):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from drawing import draw_text_line
-from hub_server import Fault
 from locked_folder import lock
 from ngram_miniature import save_ngram
 
@@ -84,8 +83,8 @@ def test_views_change_the_scores(folder, read):
         out = read("--json", "scans", *options)[1]
         return [json.loads(line)["score"] for line in out.splitlines()]
 
-    assert scores("--tta", "1") == scores()
-    assert scores("--tta", "3") != scores()
+    assert scores("--num-views", "1") == scores()
+    assert scores("--num-views", "3") == scores("--tta", "3") != scores()
 
 
 def test_json_lines_hold_text_score_and_words_with_boxes(folder, read):
@@ -254,7 +253,7 @@ def test_a_folder_that_cannot_be_listed_is_told_and_the_others_are_read(folder, 
         pytest.param(["reed", "x.png"], "invalid choice: 'reed'", id="unknown-command"),
         pytest.param(["read"], "required: PATH", id="no-path"),
         pytest.param(["read", "x", "--batch-size", "0"], "use 1 or more", id="no-batch"),
-        pytest.param(["read", "x", "--tta", "99"], "invalid choice: 99", id="too-many-views"),
+        pytest.param(["read", "x", "--num-views", "99"], "invalid choice: 99", id="too-many-views"),
         pytest.param(["evaluate", "--iam", "x"], "required: --output", id="no-output"),
         pytest.param(["push", "x"], "required: --repo", id="no-repository"),
     ],
@@ -336,140 +335,3 @@ def test_train_gets_its_own_arguments(monkeypatch):
     monkeypatch.setattr(training, "main", lambda argv: given.extend(argv))
     assert main(["train", "--output_dir", "runs/x"]) == 0
     assert given == ["--output_dir", "runs/x"]
-
-
-def test_evaluate_reads_pen_lines_kept_out_of_training(tiny_model_dir, tmp_path, capsys):
-    letters = [[x, 0, 0, 20, 10, 0, 0, -20] for x in (0, 16, 70, 86)]
-    rows = [
-        {"id": f"z{n:02}-01", "form": f"z{n:02}", "text": "on it", "strokes": letters}
-        for n in range(20)
-    ]
-    (tmp_path / "strokes.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    output = tmp_path / "ondb.json"
-    arguments = ["--iam-ondb", str(tmp_path), "--output", str(output)]
-    page = ["--worst-lines", str(tmp_path / "worst.html")]
-    assert main(["evaluate", "--model", str(tiny_model_dir), *arguments, *page]) == 0
-    report = json.loads(output.read_text())
-    assert (report["lines"], report["subset"]) == (1, "held out")
-    assert "(1 lines" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("data", "option", "sources"),
-    [
-        (["--dataset", "x"], ["--unit", "words"], "--iam"),
-        (["--iam-ondb", "x"], ["--subset", "test"], "--iam or --dataset"),
-        (["--iam", "x"], ["--validation-share", "0.2"], "--dataset"),
-    ],
-)
-def test_evaluate_refuses_an_option_that_chooses_nothing(tmp_path, capsys, data, option, sources):
-    assert main(["evaluate", *data, *option, "--output", str(tmp_path / "report.json")]) == 2
-    message = f"{' '.join(option)} chooses something of {sources} alone. Leave it out."
-    assert message in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("option", ["--output", "--worst-lines"])
-def test_evaluate_reads_nothing_when_it_cannot_write(
-    tiny_model_dir, tmp_path, capsys, monkeypatch, option
-):
-    read = []
-    monkeypatch.setattr("hwr_hf.cli._evaluation_data", read.append)
-    files = {"--output": tmp_path / "a.json", "--worst-lines": tmp_path / "a.html"}
-    files[option] = tmp_path
-    paths = [str(word) for pair in files.items() for word in pair]
-    assert main(["evaluate", "--model", str(tiny_model_dir), "--iam", "iam", *paths]) == 2
-    assert f"Cannot write {tmp_path}: it is a folder" in capsys.readouterr().err
-    assert not read and not list(tmp_path.iterdir())
-
-
-# Pushing
-
-
-@pytest.fixture
-def push(hub, tiny_model_dir, tmp_path, capsys):
-    """Run `hwr-hf push` on a folder (the tiny model): exit code, standard output and error."""
-
-    def run(*options, folder=tiny_model_dir, repo="user/reader"):
-        code = main(["push", str(folder), "--repo", repo, *options])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
-
-
-def test_dry_run_lists_files_with_sizes_and_asks_nothing(push, hub, tiny_model_dir, tmp_path):
-    folder = shutil.copytree(tiny_model_dir, tmp_path / "model")
-    (folder / "optimizer.pt").write_bytes(b"0")
-    (folder / "tokenizer_config.json").write_bytes(b" " * 1234)
-    code, out, err = push("--dry-run", folder=folder)
-    assert code == 0
-    assert "       1.2 kB  tokenizer_config.json\n" in out
-    assert out.splitlines()[-1].endswith(f" kB  in {len(out.splitlines()) - 1} files")
-    assert err == "left out: optimizer.pt (state of a training)\n"
-    assert hub.requests == []
-    assert not (folder / "README.md").exists()
-
-
-def test_push_prints_the_address_and_again_that_it_is_there(push, hub):
-    code, out, _ = push("--message", "First", "--license", "cc-by-4.0")
-    repository = hub.repository("user/reader")
-    commit = repository.branches["main"]
-    assert code == 0
-    num_files = len(repository.files())
-    assert out == f"{hub.endpoint}/user/reader  ({num_files} files, commit {commit})\n"
-    assert repository.messages[-1] == "First"
-    assert b"license: cc-by-4.0" in repository.files()["README.md"]
-    assert push("--message", "Second", "--license", "cc-by-4.0")[:2] == (
-        0,
-        f"{hub.endpoint}/user/reader  (already there, commit {commit})\n",
-    )
-
-
-def test_a_licence_of_another_name_has_a_link(push, hub):
-    push("--license", "my-terms=https://example.org/terms")
-    card = hub.repository("user/reader").files()["README.md"].decode()
-    assert "license: other\nlicense_name: my-terms\nlicense_link: https://example.org/terms" in card
-
-
-def test_push_of_a_space(push, hub, tmp_path):
-    (tmp_path / "README.md").write_text("---\nsdk: static\n---\n")
-    code, out, _ = push("--type", "space", folder=tmp_path, repo="user/demo")
-    assert code == 0
-    assert out.startswith(f"{hub.endpoint}/spaces/user/demo  (1 files, ")
-
-
-@pytest.mark.parametrize(
-    ("options", "token", "message"),
-    [
-        pytest.param([], "hf_wrong", "The Hub does not know the token", id="token"),
-        pytest.param([], "hf_read", "The token may not write to user/reader", id="permission"),
-        pytest.param(
-            ["--results", "gone.json"], "hf_write", "gone.json holds no result", id="results"
-        ),
-        pytest.param(
-            ["--type", "dataset", "--license", "mit"], "hf_write", "options of a model", id="type"
-        ),
-    ],
-)
-def test_what_hinders_a_push_gets_a_sentence_and_no_stack_trace(
-    push, monkeypatch, options, token, message
-):
-    monkeypatch.setenv("HF_TOKEN", token)
-    code, out, err = push(*options)
-    assert (code, out) == (2, "")
-    assert message in err
-    assert "Traceback" not in err
-
-
-def test_a_push_that_is_cut_says_that_it_waits_and_goes_on(push, hub, caplog):
-    hub.fail(Fault("POST", "/commit/", "cut"))
-    assert push()[0] == 0
-    assert "Trying again in 1 s." in caplog.text
-
-
-@pytest.mark.parametrize("deskew", [[], ["--deskew", "line"], ["--deskew", "none"]])
-def test_passes_are_of_the_moment_method_alone(deskew, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    command = ["evaluate", "--iam", ".", "--output", "out.json", "--deskew-passes", "2"]
-    assert main([*command, *deskew]) == 2
-    assert "Add --deskew moment" in capsys.readouterr().err

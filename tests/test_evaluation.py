@@ -1,4 +1,3 @@
-import base64
 import hashlib
 import io
 import json
@@ -11,16 +10,9 @@ from datasets import Dataset, Features, Value
 from datasets import Image as ImageFeature
 from drawing import draw_text_line
 from ngram_miniature import save_ngram
-from PIL import Image
 from transformers import pipeline
 
-from hwr_hf.evaluation import (
-    confusions,
-    evaluate_model,
-    mark_differences,
-    write_report,
-    write_worst_lines,
-)
+from hwr_hf.evaluation import confusions, evaluate_model, write_report
 from hwr_hf.resnet_bilstm import ResNetBiLstmForCTC
 
 TEXTS = ["a house", "the cat sat on the mat", "it", "Once & more", "seven <b> ducks"]
@@ -272,38 +264,3 @@ def test_interval_needs_two_known_writers(tiny_model_dir, lines, tmp_path):
     anonymous = evaluate_model(tiny_model_dir, lines.remove_columns("writer_id"), progress=False)
     assert anonymous.cer_interval is None
     assert write_report(anonymous, tmp_path / "report.json", ABOUT)["wer_interval"] is None
-
-
-def test_worst_lines_come_first_with_their_images(result, lines, tmp_path):
-    write_worst_lines(result, lines, tmp_path / "new" / "page.html", num_lines=2)
-    page = (tmp_path / "new" / "page.html").read_text()
-    edits = [int(number) for number in re.findall(r"(\d+) edits", page)]
-    assert edits == sorted(result.counts.character_edits.tolist(), reverse=True)[:2]
-    worst = result.ids[result.counts.character_edits.argmax()]
-    shown, encoded = re.search(r"<h2>(line-\d).*?base64,([^\"]+)", page, re.DOTALL).groups()
-    assert shown == worst
-    image = Image.open(io.BytesIO(base64.b64decode(encoded)))
-    assert image.size == draw_text_line(TEXTS[int(worst[-1])]).size
-
-
-def test_lines_without_errors_are_not_among_the_worst(tiny_model_dir, lines, result, tmp_path):
-    agreeing = lines.remove_columns("text").add_column("text", result.predictions)
-    again = evaluate_model(tiny_model_dir, agreeing, progress=False)
-    write_worst_lines(again, agreeing, tmp_path / "page.html")
-    assert "<article>" not in (tmp_path / "page.html").read_text()
-
-
-@pytest.mark.parametrize(
-    ("reference", "prediction", "marked"),
-    [
-        pytest.param(
-            "house", "mouse", ("<mark>h</mark>ouse", "<mark>m</mark>ouse"), id="substitution"
-        ),
-        pytest.param("a b", "ab", ("a<mark> </mark>b", "ab"), id="lost-space"),
-        pytest.param("it", "it's", ("it", "it<mark>&#x27;s</mark>"), id="insertion"),
-        pytest.param("<b>", "<b>", ("&lt;b&gt;", "&lt;b&gt;"), id="markup-is-text"),
-        pytest.param("", "", ("", ""), id="empty"),
-    ],
-)
-def test_mark_differences(reference, prediction, marked):
-    assert mark_differences(reference, prediction) == marked

@@ -7,6 +7,7 @@ from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
+from drawing import draw_text_line
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -14,6 +15,7 @@ SCRIPTS = ROOT / "scripts"
 OTHER_EXTRAS = ("gradio", "jiwer", "onnx", "onnxruntime", "playwright", "ray", "symspellpy")
 TRAIN = ("accelerate", "datasets", "matplotlib", "pyarrow", "rapidfuzz", "tensorboard")
 NEED_MORE = {"test_bert_hypothesis.py", "benchmark_app.py", "show_app.py"}  # `study` and `dev`
+RUN = "from hwr_hf.cli import main\nsys.exit(main(sys.argv[1:]))"
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +44,19 @@ def test_a_script_needs_the_extra_train_at_most(run_without):
     assert run_without(OTHER_EXTRAS, code, *scripts) == ""
 
 
+def test_reading_and_the_help_of_evaluate_need_no_extra(run_without, tiny_model_dir, tmp_path):
+    draw_text_line("a house").save(tmp_path / "line.png")
+    read = ["read", "--model", tiny_model_dir, tmp_path / "line.png"]
+    assert run_without(OTHER_EXTRAS + TRAIN, RUN, *read) == ""
+    assert run_without(OTHER_EXTRAS + TRAIN, RUN, "evaluate", "--help") == ""
+
+
 @pytest.mark.parametrize("type", ["model", "space"])
 def test_push_needs_no_extra(run_without, tiny_model_dir, tmp_path, type):
     (tmp_path / "README.md").write_text("---\nsdk: static\n---\n")
     folder = {"model": tiny_model_dir, "space": tmp_path}[type]
     push = ["push", folder, "--repo", "user/name", "--type", type, "--dry-run"]
-    code = "from hwr_hf.cli import main\nsys.exit(main(sys.argv[1:]))"
-    assert run_without(OTHER_EXTRAS + TRAIN, code, *push) == ""
+    assert run_without(OTHER_EXTRAS + TRAIN, RUN, *push) == ""
 
 
 def test_every_library_that_the_package_imports_is_declared(setup_cfg):

@@ -6,7 +6,8 @@ import shutil
 import pytest
 from hub_server import READ_TOKEN, WRITE_TOKEN, Fault, StoredFile
 
-from hwr_hf.hub import DamagedUploadError, push_dataset, push_model, push_space
+from hwr_hf.hub import DamagedUploadError, push, push_model
+from hwr_hf.hub_files import folder_files
 
 REPO = "user/reader"
 
@@ -331,20 +332,20 @@ def space(tmp_path):
 
 
 def test_a_space_arrives_without_hidden_and_compiled_files(hub, space):
-    pushed = push_space(space, "user/demo", private=True)
+    pushed = push(folder_files(space, "space"), "user/demo", private=True)
     repository = hub.repository("user/demo", "space")
     assert repository.sdk == "gradio"
     assert repository.private
     assert repository.files().keys() == {"README.md", "app.py", "requirements.txt"}
     assert repository.files()["app.py"] == b"print('hello')\n"
     assert pushed.url == f"{hub.endpoint}/spaces/user/demo"
-    assert not push_space(space, "user/demo").is_new
+    assert not push(folder_files(space, "space"), "user/demo").is_new
 
 
 def test_a_data_set_arrives_with_its_sub_folders(hub, tmp_path):
     (tmp_path / "lines" / "data").mkdir(parents=True)
     (tmp_path / "lines" / "README.md").write_text("---\nlicense: cc-by-4.0\n---\n")
     (tmp_path / "lines" / "data" / "metadata.csv").write_text("file_name,text\n")
-    push_dataset(tmp_path / "lines", "user/lines")
+    push(folder_files(tmp_path / "lines", "dataset"), "user/lines")
     files = hub.repository("user/lines", "dataset").files()
     assert files.keys() == {"README.md", "data/metadata.csv"}

@@ -1,8 +1,11 @@
 import json
+import platform
+from datetime import datetime, timedelta, timezone
 
 import pytest
+import torch
 
-from hwr_hf.json_files import check_inputs, check_writable, write_json
+from hwr_hf.json_files import check_inputs, check_writable, complete_file, made_with, write_json
 
 
 def test_a_report_is_written_into_a_new_folder_and_nothing_else(tmp_path):
@@ -20,6 +23,19 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path):
     assert json.loads((tmp_path / "report.json").read_text()) == {"old": 1}
 
 
+def test_a_file_has_its_name_only_when_it_is_complete(tmp_path):
+    path = tmp_path / "new" / "lines.txt"
+    with complete_file(path) as unfinished:
+        unfinished.write_text("a")
+        assert not path.exists()
+    assert path.read_text() == "a"
+    with pytest.raises(KeyboardInterrupt), complete_file(path) as unfinished:
+        unfinished.write_text("b")
+        raise KeyboardInterrupt
+    assert path.read_text() == "a"
+    assert list(path.parent.iterdir()) == [path]
+
+
 @pytest.mark.parametrize("path", ["folder", "file/report.json", "file/deep/report.json"])
 def test_what_cannot_be_written_is_named_and_leaves_nothing(tmp_path, path):
     (tmp_path / "folder").mkdir()
@@ -30,6 +46,16 @@ def test_what_cannot_be_written_is_named_and_leaves_nothing(tmp_path, path):
         assert {found.name for found in tmp_path.iterdir()} == {"folder", "file"}
     with pytest.raises(OSError, match=f"Cannot write {tmp_path / path}: .* another path"):
         check_writable(tmp_path / path)
+
+
+def test_a_report_tells_the_versions_of_what_is_installed_and_the_time():
+    made = made_with("torch", "no-such-library")
+    assert made["versions"] == {
+        "python": platform.python_version(),
+        "torch": torch.__version__.partition("+")[0],
+    }
+    age = datetime.now(timezone.utc) - datetime.fromisoformat(made["date"])
+    assert timedelta(0) <= age < timedelta(minutes=1)
 
 
 def test_a_check_makes_the_folder_and_keeps_what_was_there(tmp_path):

@@ -127,7 +127,9 @@ def test_every_number_of_the_prose_is_in_a_result_or_a_fact_of_the_package(path)
             r"with a CER of\s+([\d.]+)%", lambda: 100 * RESULTS["ondb_lines"]["cer"], id="ondb"
         ),
         pytest.param(
-            r"(\d+) line and \d+ word images", lambda: RESULTS["training"]["train_lines"], id="train-lines"
+            r"(\d+) line and \d+ word images",
+            lambda: RESULTS["training"]["train_lines"],
+            id="train-lines",
         ),
     ],
 )

@@ -1,10 +1,11 @@
+import json
 import shutil
 
 import pytest
 from PIL import Image
 
 from hwr_hf.cli import main
-from hwr_hf.model_folders import checked_model
+from hwr_hf.model_folders import checked_model, last_checkpoint
 
 
 @pytest.mark.parametrize("model", ["user/name", "name"])
@@ -28,6 +29,20 @@ def test_the_folder_of_a_training_that_runs_names_its_last_checkpoint(tmp_path):
     (tmp_path / "checkpoint-1100").mkdir()  # is being written
     with pytest.raises(ValueError, match=r"config\.json is missing.*checkpoint-1000"):
         checked_model(str(tmp_path))
+
+
+def test_a_checkpoint_of_shards_is_one_too_and_another_folder_is_none(tmp_path):
+    for name in ("checkpoint-900", "checkpoint-1000", "checkpoint-of-mine"):
+        (tmp_path / name).mkdir()
+    for name in ("checkpoint-900", "checkpoint-of-mine"):
+        (tmp_path / name / "model.safetensors").touch()
+    shard = tmp_path / "checkpoint-1000" / "model-00001-of-00001.safetensors"
+    shard.touch()
+    index = {"weight_map": {"weight": shard.name}}
+    (shard.parent / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert last_checkpoint(tmp_path) == shard.parent
+    shard.unlink()
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-900"
 
 
 @pytest.mark.parametrize(

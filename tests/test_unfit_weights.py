@@ -7,8 +7,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 from transformers import pipeline
 
-from hwr_hf.evaluation import load_recogniser
 from hwr_hf.export import save_half_precision
+from hwr_hf.line_logits import load_recogniser
 from hwr_hf.model_averaging import average_models
 from hwr_hf.onnx_export import export_onnx
 from hwr_hf.resnet_bilstm import (

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from .json_files import check_inputs, short_path
+from .training_checkpoints import TRAINER_STATE
 
 OVERRIDES = "--config_overrides"
 WHOLE_RECIPE = "all ingredients"
@@ -75,7 +76,7 @@ def run_ablation(
         for seed in seeds:
             folder = Path(output_dir) / f"{name.replace(' ', '_')}-{seed}"
             check_inputs(folder, {"arguments": [*arguments, *VARIANTS[name]]})
-            if not (folder / "trainer_state.json").is_file():
+            if not (folder / TRAINER_STATE).is_file():
                 own = ["--output_dir", str(folder), "--seed", str(seed)]
                 train([*merged_overrides([*arguments, *VARIANTS[name]]), *own])
             curves.append(lowest_rates(folder))
@@ -104,7 +105,7 @@ def merged_overrides(arguments: Sequence[str]) -> list[str]:
 
 def lowest_rates(folder: str | Path) -> dict[str, float]:
     """The CERs of the evaluation in which the first validation set's was lowest."""
-    state = json.loads((Path(folder) / "trainer_state.json").read_text(encoding="utf-8"))
+    state = json.loads((Path(folder) / TRAINER_STATE).read_text(encoding="utf-8"))
     by_step: dict[int, dict[str, float]] = {}
     for entry in state["log_history"]:
         rates = {

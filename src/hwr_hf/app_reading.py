@@ -15,10 +15,11 @@ from transformers import pipeline
 
 from . import DEFAULT_MODEL
 from .app_input import InputError, count_text_lines, load_drawing
+from .careful_reading import json_record
 from .resnet_bilstm.image_transforms_resnet_bilstm import prepare_line, to_grey
 from .resnet_bilstm.ngram_resnet_bilstm import find_ngram
+from .resnet_bilstm.pipeline_resnet_bilstm import DECODERS
 
-DECODERS = ("greedy", "beam")
 NUM_ALTERNATIVES = 5  # texts of a beam search, the best one included
 STEP_HEIGHT = 96  # rows of the pictures of deskewed lines
 STEP_WIDTH = 2400  # most columns of any picture
@@ -80,15 +81,10 @@ class LineReading:
 
     def record(self) -> dict:
         """What the JSON download holds: the fields of `hwr-hf read --json`, but for the edits."""
-        best, *others = [
-            {"text": reading["generated_text"]}
-            | {name: value for name, value in reading.items() if name != "generated_text"}
-            for reading in self.readings
-        ]
-        record = {"decoder": self.decoder} | best
+        record = {"decoder": self.decoder} | json_record(self.readings)
         if self.corrected_text is not None:
             record |= {"text": self.corrected_text, "recognised_text": record["text"]}
-        return record | ({"alternatives": others} if others else {})
+        return record
 
 
 class LineReader:

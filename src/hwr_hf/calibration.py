@@ -12,12 +12,8 @@ is a text, not a frame: its probability is CTC's sum over all alignments.
 from __future__ import annotations
 
 import io
-import json
-import platform
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +23,8 @@ from PIL import Image
 from rapidfuzz.distance import Levenshtein
 from torch.nn import functional as F
 
+from .json_files import made_with
+from .model_folders import edit_config
 from .resnet_bilstm.ctc_resnet_bilstm import ctc_segment_log_posteriors, greedy_decode
 from .resnet_bilstm.image_transforms_resnet_bilstm import UNREADABLE_IMAGE
 from .resnet_bilstm.modeling_resnet_bilstm import CERTAINLY_NOT
@@ -368,7 +366,7 @@ def calibrate(
     """
     from transformers import pipeline
 
-    _config_file(model_dir)
+    _check_config(model_dir)
     reader = pipeline("image-to-text", model=str(model_dir), device=device, dtype=torch.float32)
     texts = {unit: read_texts(reader, dataset, batch_size) for unit, dataset in datasets.items()}
     report = calibration_report(texts, reader.tokenizer.pad_token_id)
@@ -376,9 +374,7 @@ def calibrate(
     return report | {
         "decoder": "greedy",
         "model_sha256": weights_sha256(model_dir),
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("torch", "transformers")},
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        **made_with("torch", "transformers"),
     }
 
 
@@ -388,10 +384,8 @@ def store_temperature(model_dir: str | Path, temperature: float) -> None:
     Raises:
         ValueError: The folder has no `config.json`.
     """
-    path = _config_file(model_dir)
-    config = json.loads(path.read_text(encoding="utf-8")) | {"temperature": temperature}
-    text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    _check_config(model_dir)
+    edit_config(model_dir, temperature=temperature)
 
 
 def draw_calibration(report: dict, path: str | Path) -> None:
@@ -432,14 +426,12 @@ def draw_calibration(report: dict, path: str | Path) -> None:
     figure.savefig(path)
 
 
-def _config_file(model_dir: str | Path) -> Path:
-    path = Path(model_dir) / "config.json"
-    if not path.is_file():
+def _check_config(model_dir: str | Path) -> None:
+    if not Path(model_dir, "config.json").is_file():
         raise ValueError(
             f"{model_dir} is no model folder: config.json is missing. The temperature is stored "
             "there; save a model of the Hub to a folder first."
         )
-    return path
 
 
 def _open(file: dict | None) -> Image.Image | None:

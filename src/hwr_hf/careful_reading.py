@@ -1,11 +1,13 @@
 """Many images read as one stream, in which one that cannot be read costs no other its text.
 
 In: a pipeline and what it is to read. Out: for each image, in order, its readings or the error.
-Images are opened while others are read, so only some are in memory at a time.
+Images are opened while others are read, so only some are in memory at a time. `json_record` makes
+JSON of readings.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -40,6 +42,29 @@ def read_each(
             for image in images[position : position + ONE_BY_ONE]:
                 position += 1
                 yield _read_alone(read, image, open_image, options)
+
+
+def json_record(readings: Sequence[dict]) -> dict:
+    """What JSON says of one image: the best reading, and the others in `alternatives`, if any.
+
+    Args:
+        readings: A pipeline's, best first. Numbers that JSON does not have, such as the logarithm
+            of 0, become None.
+    """
+    best, *others = [
+        {"text": reading["generated_text"]}
+        | {name: value for name, value in reading.items() if name != "generated_text"}
+        for reading in readings
+    ]
+    return _finite(best | ({"alternatives": others} if others else {}))
+
+
+def _finite(value):
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _read_alone(

@@ -1,41 +1,30 @@
-"""CER and WER of a saved model on a labelled data set, as a JSON report and a page of worst lines.
+"""CER and WER of a saved model on a labelled data set, as a JSON report.
 
 In: a model folder (or Hub id) and a `datasets.Dataset` with the columns `image` and `text`, and
 where they are known `id` and `writer_id` (`hwr_hf.data.iam.load_iam` gives all four).
-Out: `EvaluationResult`; `write_report` writes what may be published (numbers, no text and no
-image), `write_worst_lines` what may not (it embeds the data set's images).
+Out: `EvaluationResult`; `write_report` writes what may be published: numbers, no text, no image.
 Decoding is greedy (the best id of each frame, repeats merged, blanks dropped: Graves et al., 2006)
 or a beam search with the n-gram beside the model.
 """
 
 from __future__ import annotations
 
-import base64
-import html
-import io
-import platform
 import shlex
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from functools import cached_property, partial
-from importlib.metadata import version
+from functools import cached_property
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
-from .json_files import short_path, write_json
+from .json_files import made_with, short_path, write_json
+from .line_logits import image_processor_settings, line_logits, load_recogniser
 from .metrics import EditCounts, bootstrap_interval, edit_counts
 from .resnet_bilstm.beam_resnet_bilstm import load_beam_decoder
-from .resnet_bilstm.ctc_resnet_bilstm import check_finite
-from .resnet_bilstm.image_transforms_resnet_bilstm import UNREADABLE_IMAGE, has_ink, to_grey
-from .resnet_bilstm.views_resnet_bilstm import read_views
 from .weights_files import weights_sha256
 
 if TYPE_CHECKING:
@@ -201,7 +190,7 @@ def evaluate_model(
         writer_ids=None if None in writers else [writers[i] for i in good],
         broken=[ids[i] for i, row in enumerate(rows) if row not in texts],
         lowercase=lowercase,
-        image_processor=_settings(processor.image_processor),
+        image_processor=image_processor_settings(processor.image_processor),
         dtype=dtype,
         device=str(device),
         seconds=seconds,
@@ -262,9 +251,7 @@ def write_report(result: EvaluationResult, path: str | Path, about: dict) -> dic
         "dtype": result.dtype,
         "device": result.device,
         "seconds": round(result.seconds, 1),
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("torch", "torchvision", "transformers", "datasets")},
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        **made_with("torch", "torchvision", "transformers", "datasets"),
         "command": shlex.join(command) or None,
         "confusions": confusions(result.references, result.predictions),
         "worst_lines": [
@@ -278,50 +265,6 @@ def write_report(result: EvaluationResult, path: str | Path, about: dict) -> dic
     }
     write_json(path, report)
     return report
-
-
-def write_worst_lines(
-    result: EvaluationResult, dataset: Dataset, path: str | Path, num_lines: int = 100
-) -> None:
-    """Write an HTML page of the lines that cost most edits: image, true text, what was read.
-
-    The page embeds images of the data set. Keep it on your machine where the data set's terms
-    forbid passing them on, as IAM's do.
-
-    Args:
-        result: From `evaluate_model`.
-        dataset: The data set it was measured on.
-        path: The HTML file; its folder is made.
-        num_lines: Most lines shown, worst first; lines read without an error are left out.
-    """
-    counts = result.counts
-    rates = counts.character_edits / np.maximum(counts.characters, 1)
-    worst = worst_rows(counts)[:num_lines]
-    images = _Images(dataset)
-    entries = []
-    for i in worst:
-        reference, prediction = mark_differences(result.references[i], result.predictions[i])
-        writer = "" if result.writer_ids is None else f" · writer {result.writer_ids[i]}"
-        entries.append(
-            ENTRY.substitute(
-                id=html.escape(f"{result.ids[i]}{writer}"),
-                edits=counts.character_edits[i],
-                rate=f"{rates[i]:.0%}",
-                image=_data_url(images.open(result.rows[i])),
-                reference=reference,
-                prediction=prediction,
-            )
-        )
-    page = PAGE.substitute(
-        title=f"Worst {len(worst)} of {len(result.rows)} lines",
-        summary=html.escape(
-            f"{result.model}: CER {result.cer:.2%}, WER {result.wer:.2%}. Marked characters differ."
-        ),
-        entries="\n".join(entries),
-    )
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
 
 
 def confusions(
@@ -353,127 +296,11 @@ def worst_rows(counts: EditCounts) -> list[int]:
     return [int(i) for i in order if counts.character_edits[i] > 0]
 
 
-def mark_differences(reference: str, prediction: str) -> tuple[str, str]:
-    """Both texts as HTML, with the characters that a shortest edit changes inside `<mark>`.
-
-    >>> mark_differences("house", "mouse")
-    ('<mark>h</mark>ouse', '<mark>m</mark>ouse')
-    """
-    marked_reference, marked_prediction = [], []
-    for edit in Levenshtein.opcodes(reference, prediction):
-        for text, start, end, marked in (
-            (reference, edit.src_start, edit.src_end, marked_reference),
-            (prediction, edit.dest_start, edit.dest_end, marked_prediction),
-        ):
-            part = html.escape(text[start:end])
-            marked.append(part if edit.tag == "equal" or not part else f"<mark>{part}</mark>")
-    return "".join(marked_reference), "".join(marked_prediction)
-
-
-class _Images:
-    """The images of a data set by row, opened without decoding until they are needed."""
-
-    def __init__(self, dataset: Dataset):
-        from datasets import Image as ImageFeature
-
-        self.files = dataset.select_columns("image").cast_column(
-            "image", ImageFeature(decode=False)
-        )
-
-    def open(self, row: int) -> Image.Image:
-        file = self.files[row]["image"]
-        if file is None:
-            raise OSError(f"Row {row} has no image.")
-        return Image.open(file["path"] if file["bytes"] is None else io.BytesIO(file["bytes"]))
-
-    def relative_width(self, row: int) -> float:
-        """Width over height, to which the prepared width is about proportional; 0.0 if broken."""
-        try:
-            width, height = self.open(row).size
-        except UNREADABLE_IMAGE:
-            return 0.0
-        return width / height
-
-    def __getitem__(self, row: int) -> tuple[int, np.ndarray | None]:
-        try:
-            return row, to_grey(self.open(row), correct_tones=False)
-        except UNREADABLE_IMAGE:
-            return row, None
-
-
 def _sample(num_rows: int, num_samples: int | None, seed: int) -> list[int]:
     if num_samples is None or num_samples >= num_rows:
         return list(range(num_rows))
     rows = np.random.default_rng(seed).choice(num_rows, size=max(num_samples, 0), replace=False)
     return sorted(rows.tolist())
-
-
-def load_recogniser(model_dir: str | Path, image_processor_options: dict):
-    """Model with float32 weights, and processor with other settings than the saved ones."""
-    import torch
-    from transformers import AutoModelForCTC, AutoProcessor
-
-    # The weights may be stored as float16, which a CPU computes slowly or not at all.
-    model = AutoModelForCTC.from_pretrained(model_dir, dtype=torch.float32)
-    model.check_weights()
-    processor = AutoProcessor.from_pretrained(model_dir)
-    for name, value in image_processor_options.items():
-        if not hasattr(processor.image_processor, name):
-            raise ValueError(
-                f"{name!r} is no setting of {type(processor.image_processor).__name__}. "
-                f"It has {', '.join(_settings(processor.image_processor))}."
-            )
-        setattr(processor.image_processor, name, value)
-    return model, processor
-
-
-def line_logits(
-    model,
-    processor,
-    dataset: Dataset,
-    rows: Sequence[int],
-    *,
-    batch_size: int = 16,
-    dtype: str = "float32",
-    num_workers: int = 0,
-    num_views: int = 1,
-    progress: bool = True,
-) -> Iterator[tuple[int, torch.Tensor | None]]:
-    """Row and logits `(frames, vocab_size)` of every line whose image can be read, widest first.
-
-    A line without ink has None in place of logits: as in the pipeline it has no text, whatever the
-    model says. The arguments are those of `evaluate_model`.
-    """
-    import torch
-    from tqdm import tqdm
-
-    images = _Images(dataset)
-    # Widest first: a batch too large for the memory fails at once.
-    by_width = sorted(rows, key=images.relative_width, reverse=True)
-    batches = [by_width[i : i + batch_size] for i in range(0, len(rows), batch_size)]
-    loader = torch.utils.data.DataLoader(
-        images,
-        batch_sampler=batches,
-        collate_fn=partial(_prepare, processor=processor),
-        num_workers=num_workers,
-    )
-    autocast = torch.autocast(
-        model.device.type, dtype=getattr(torch, dtype), enabled=dtype != "float32"
-    )
-    bar = tqdm(total=len(rows), unit="line", disable=not progress)
-    with bar:
-        for batch, (readable, has_ink, inputs) in zip(batches, loader, strict=True):
-            if readable:
-                inputs = inputs.to(model.device)
-                with torch.inference_mode(), autocast:
-                    logits = read_views(
-                        model, inputs["pixel_values"], inputs["pixel_mask"], num_views
-                    )  # (batch, frames, vocab_size)
-                logits = logits.float().cpu()
-                check_finite(logits)
-                for row, ink, one in zip(readable, has_ink, logits, strict=True):
-                    yield row, one if ink else None
-            bar.update(len(batch))
 
 
 def _decode_function(
@@ -494,24 +321,6 @@ def _decode_function(
     return decode, beam_search.describe()
 
 
-def _prepare(items: list[tuple[int, np.ndarray | None]], processor):
-    readable = [(row, image) for row, image in items if image is not None]
-    if not readable:
-        return [], [], None
-    rows, images = zip(*readable, strict=True)
-    inked = [has_ink(image) for image in images]
-    return list(rows), inked, processor(images=list(images), return_tensors="pt")
-
-
-def _settings(image_processor) -> dict:
-    """The image processor's settings that JSON can hold, without the library's bookkeeping."""
-    return {
-        name: value
-        for name, value in sorted(image_processor.to_dict().items())
-        if value is not None and not name.startswith("_") and not name.endswith(("_type", "_map"))
-    }
-
-
 def _short_argument(argument: str) -> str:
     option, equals, value = argument.rpartition("=")
     return option + equals + short_path(value)
@@ -519,36 +328,3 @@ def _short_argument(argument: str) -> str:
 
 def _rounded(interval: tuple[float, float] | None) -> list[float] | None:
     return None if interval is None else [round(end, 5) for end in interval]
-
-
-def _data_url(image: Image.Image) -> str:
-    png = io.BytesIO()
-    image.convert("L").save(png, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode("ascii")
-
-
-PAGE = Template("""<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title</title>
-<style>
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
-article { border-top: 1px solid #bbb; padding: 1rem 0; }
-h2 { font-size: 1rem; font-weight: 600; margin: 0 0 .5rem; }
-img { max-width: 100%; max-height: 8rem; background: #fff; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 1rem; margin: .5rem 0 0; }
-dd { margin: 0; font-family: ui-monospace, monospace; white-space: pre-wrap; }
-mark { background: #ffd2c9; color: #7a1600; text-decoration: underline; }
-</style>
-<h1>$title</h1>
-<p>$summary</p>
-$entries
-</html>
-""")
-
-ENTRY = Template("""<article>
-<h2>$id · $edits edits · CER $rate</h2>
-<img src="$image" alt="Image of the line">
-<dl><dt>True</dt><dd>$reference</dd><dt>Read</dt><dd>$prediction</dd></dl>
-</article>""")

@@ -5,11 +5,11 @@ source files that `trust_remote_code=True` needs; anything else in the folder, s
 stays.
 """
 
-import json
 from pathlib import Path
 
 import torch
 
+from hwr_hf.model_folders import edit_config
 from hwr_hf.resnet_bilstm import ResNetBiLstmForCTC, ResNetBiLstmProcessor
 
 
@@ -35,9 +35,4 @@ def save_half_precision(
         processor.image_processor.columns_per_stroke = columns_per_stroke
     processor.save_pretrained(output)
     # The weights are float16 for their size only; a CPU computes it slowly or not at all.
-    config_file = output / "config.json"
-    config = json.loads(config_file.read_text(encoding="utf-8"))
-    config["dtype"] = "float32"
-    config_file.write_text(
-        json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    edit_config(output, dtype="float32")

@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from .model_card import IAM_LICENSE, card_metadata, num_parameters, reading_code
+from .model_card import IAM_LICENSE, IAM_TERMS, card_metadata, num_parameters, reading_code
 from .results_page import evaluation_table
+from .training_checkpoints import RECIPE, TRAINER_STATE
 from .weights_files import weight_files
 
 GENERATED_MARK = "<!-- Written by hwr-hf. Take this line out to keep changes of your own. -->"
-RECIPE = "training_recipe.json"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 NAMES_IAM = re.compile(r"(?<![a-z])iam(?![a-z])", re.IGNORECASE)  # as Teklia/IAM-line does
 # Settings of a training that say nothing where --iam is not given.
@@ -68,10 +68,6 @@ CER is edits over reference characters, WER the same over words split on spaces,
 all images{interval}. The reports are in `results/`.
 
 {table}"""
-IAM_TERMS = """\
-**Terms**: those of the IAM Handwriting Database (Marti and Bunke, 2002,
-https://doi.org/10.1007/s100320200071), which the weights, or those that they go on from, were or
-may have been trained on: non-commercial research, cite the database. `LICENSE.md` has them."""
 UNSTATED_TERMS = "**Terms**: not stated by the author of the weights; see `LICENSE.md`."
 OWN_TERMS = "**Terms**: {license}, as its author states; see `LICENSE.md`."
 
@@ -148,7 +144,7 @@ def _results(reports: dict[str, dict]) -> str:
 def training_facts(folder: str | Path) -> list[str]:
     """What the files of a training say of it, as items of a Markdown list."""
     recipe = _read(Path(folder) / RECIPE)
-    state = _read(Path(folder) / "trainer_state.json")
+    state = _read(Path(folder) / TRAINER_STATE)
     return [f"- {fact}" for fact in (*_recipe_facts(recipe), *_state_facts(state))]
 
 
@@ -198,7 +194,8 @@ def _base_model(recipe: dict) -> str | None:
 
 def _terms(license: dict[str, str]) -> str:
     if license == IAM_LICENSE:
-        return IAM_TERMS
+        terms = IAM_TERMS[0].lower() + IAM_TERMS[1:]
+        return f"**Terms**: {terms}\nThey are in `LICENSE.md` too."
     if license == NOT_STATED:
         return UNSTATED_TERMS
     return OWN_TERMS.format(license=license.get("license_name") or license["license"])

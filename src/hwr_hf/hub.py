@@ -27,7 +27,7 @@ from huggingface_hub.utils import validate_repo_id
 
 from . import __version__
 from .generated_card import GENERATED_MARK
-from .hub_files import CARD, RepositoryFiles, folder_files, goes_stale, model_files
+from .hub_files import CARD, RepositoryFiles, goes_stale, model_files
 from .resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
 from .weights_files import file_sha256
 
@@ -104,16 +104,6 @@ def push_model(
         message=message,
         token=token,
     )
-
-
-def push_space(folder: str | Path, repo_id: str, **options) -> Pushed:
-    """Upload a Space's folder; options and errors as for `push`."""
-    return push(folder_files(folder, "space"), repo_id, **options)
-
-
-def push_dataset(folder: str | Path, repo_id: str, **options) -> Pushed:
-    """Upload a data set's folder; options and errors as for `push`."""
-    return push(folder_files(folder, "dataset"), repo_id, **options)
 
 
 def push(

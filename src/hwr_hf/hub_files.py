@@ -24,6 +24,7 @@ from .generated_card import GENERATED_MARK, NOT_STATED, generated_card
 from .image_files import raise_error
 from .model_card import (
     IAM_LICENSE,
+    IAM_TERMS,
     READING_MARK,
     fill_section,
     read_json_files,
@@ -33,10 +34,11 @@ from .model_folders import last_checkpoint
 from .onnx_export import ONNX_FILE, is_made_of
 from .resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
 from .resnet_bilstm.hub_files_resnet_bilstm import complete_hub_folder
+from .resnet_bilstm.pipeline_resnet_bilstm import CORRECTOR_FOLDER
 from .results_page import is_evaluation
 from .weights_files import WEIGHTS, weight_files, weights_sha256
 
-CARD, LICENSE, RESULTS, CORRECTOR = "README.md", "LICENSE.md", "results", "corrector"
+CARD, LICENSE, RESULTS = "README.md", "LICENSE.md", "results"
 PROCESSOR_FILES = ("processor_config.json", "tokenizer.json", "tokenizer_config.json")
 # Of a model's folder, and of the corrector's in it.
 MODEL_FILES = re.compile(
@@ -52,11 +54,6 @@ STALE_FILES = re.compile(
     r"model.*\.safetensors(\.index\.json)?|model\.onnx|\w+_resnet_bilstm\.py|results/[^/]+\.json"
 )
 IMAGE_IN_CARD = re.compile(r"""!\[[^\]]*\]\(\s*([^)\s]+)(?:\s+(?:"[^"]*"|'[^']*'))?\s*\)""")
-IAM_TERMS = """\
-Those of the IAM Handwriting Database (U.-V. Marti and H. Bunke, 2002,
-https://doi.org/10.1007/s100320200071), which the weights, or those that they go on from, were or
-may have been trained on: non-commercial research only; publications that use them cite the
-database. https://fki.tic.heia-fr.ch/databases/iam-handwriting-database"""
 UNSTATED_TERMS = """\
 Not stated. Unless the author of the weights allows more, all rights are reserved; ask before you
 pass them on."""
@@ -122,11 +119,12 @@ def model_files(
     for path in sorted(folder.iterdir()):
         if path.is_file() and _matches(path.name, MODEL_FILES, RECOGNISER_FILES):
             files[path.name] = path
-        elif path.name not in (RESULTS, CORRECTOR, "__pycache__"):
+        elif path.name not in (RESULTS, CORRECTOR_FOLDER, "__pycache__"):
             left_out[path.name + "/" * path.is_dir()] = _reason(path)
-    for path in _files_in(folder / CORRECTOR) if (folder / CORRECTOR).is_dir() else ():
+    corrector = folder / CORRECTOR_FOLDER
+    for path in _files_in(corrector) if corrector.is_dir() else ():
         place = path.relative_to(folder).as_posix()
-        name = path.relative_to(folder / CORRECTOR).as_posix()
+        name = path.relative_to(corrector).as_posix()
         if _matches(name, TRAINING_STATE) or not _matches(name, MODEL_FILES, CORRECTOR_FILES):
             left_out[place] = _reason(path)
         else:
@@ -229,7 +227,7 @@ def _check_model(folder: Path) -> None:
             f"{folder} holds a model of the type {config.get('model_type')!r}. This command pushes "
             f"{ResNetBiLstmConfig.model_type!r}, the recognisers of this package."
         )
-    corrector = folder / CORRECTOR
+    corrector = folder / CORRECTOR_FOLDER
     if corrector.is_dir() and not (
         (corrector / "config.json").is_file() and weight_files(corrector)
     ):

@@ -7,7 +7,6 @@ training's arguments as a pickle and its logs, and make the repository before th
 """
 
 import dataclasses
-import json
 import logging
 import os
 from pathlib import Path
@@ -15,9 +14,11 @@ from pathlib import Path
 from transformers import Trainer
 from transformers.trainer_utils import HubStrategy
 
-from .generated_card import GENERATED_MARK, RECIPE, generated_card
+from .generated_card import GENERATED_MARK, generated_card
 from .hub import Pushed, full_name, push_model
 from .hub_files import CARD
+from .json_files import write_json
+from .training_checkpoints import RECIPE
 
 logger = logging.getLogger(__name__)
 
@@ -152,9 +153,7 @@ class HubTrainer(Trainer):
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         super()._save(output_dir, state_dict)
         if self.recipe and self.args.should_save:
-            text = json.dumps(self.recipe, indent=2, ensure_ascii=False)
-            path = Path(output_dir or self.args.output_dir, RECIPE)
-            path.write_text(text + "\n", encoding="utf-8")
+            write_json(Path(output_dir or self.args.output_dir, RECIPE), self.recipe)
 
 
 def _recorded(value):

@@ -1,10 +1,15 @@
 """Small JSON files: reports, and what a folder of unfinished work was begun with.
 
-In: values of JSON types. Out: files in UTF-8 that are there whole or not at all.
+In: values of JSON types. Out: files in UTF-8 that are there whole or not at all, as files of other
+kinds are with `complete_file`.
 """
 
 import json
-from collections.abc import Mapping
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 INPUTS_FILE = "inputs.json"
@@ -16,16 +21,50 @@ def write_json(path: str | Path, content: object) -> None:
     Raises:
         OSError: The folder cannot be written or the disk is full; what was there stays.
     """
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    with complete_file(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def complete_file(path: str | Path) -> Iterator[Path]:
+    """Where to write a file, which takes its own name when all of it is there; its folder is made.
+
+    An error leaves what was there before::
+
+        with complete_file("lines.txt") as unfinished:
+            unfinished.write_text("all of it")
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = _unfinished(path)
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     try:
-        unfinished.write_text(text, encoding="utf-8")
+        yield unfinished
         unfinished.replace(path)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+def made_with(*libraries: str) -> dict:
+    """What a report says of its making: `versions`, as `library_versions`, and `date`."""
+    return {"versions": library_versions(*libraries), "date": utc_now()}
+
+
+def library_versions(*libraries: str) -> dict[str, str]:
+    """The versions of Python and of those of the libraries that are installed."""
+    versions = {"python": platform.python_version()}
+    for name in libraries:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def utc_now() -> str:
+    """Date and time to the second, as in 2026-11-30T18:52:35+00:00."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def check_writable(path: str | Path) -> None:

@@ -27,6 +27,11 @@ IAM_LICENSE = {
     "license_name": "iam-non-commercial-research",
     "license_link": "https://fki.tic.heia-fr.ch/databases/iam-handwriting-database",
 }
+IAM_TERMS = """\
+Those of the IAM Handwriting Database (U.-V. Marti and H. Bunke, 2002,
+https://doi.org/10.1007/s100320200071), which the weights, or those that they go on from, were or
+may have been trained on: non-commercial research only; publications that use them cite the
+database. https://fki.tic.heia-fr.ch/databases/iam-handwriting-database"""
 IAM_ON_THE_HUB = "Teklia/IAM-line"
 PACKAGE = Path(__file__).parent
 IAM_TEST_LIST = "data/splits/aachen/te.lst"

@@ -4,7 +4,9 @@ import json
 import os
 from pathlib import Path
 
+from .json_files import write_json
 from .resnet_bilstm.configuration_resnet_bilstm import ResNetBiLstmConfig
+from .training_checkpoints import checkpoints
 from .weights_files import INDEX, WEIGHTS, weight_files
 
 
@@ -49,7 +51,13 @@ def _check_folder(folder: Path) -> None:
         )
 
 
+def edit_config(folder: str | Path, **values) -> None:
+    """Writes values into the `config.json` of a model's folder and leaves the rest."""
+    path = Path(folder, "config.json")
+    config = json.loads(path.read_text(encoding="utf-8")) | values
+    write_json(path, dict(sorted(config.items())))  # in the order of `save_pretrained`
+
+
 def last_checkpoint(folder: Path) -> Path | None:
     """The last complete model among the checkpoints of a training's folder."""
-    folders = [path.parent for path in folder.glob(f"checkpoint-*/{WEIGHTS}")]
-    return max(folders, key=lambda path: (len(path.name), path.name), default=None)
+    return next((path for path in reversed(checkpoints(folder)) if weight_files(path)), None)

@@ -2,7 +2,10 @@
 
 import argparse
 
+from . import DEFAULT_MODEL
 from .devices import CPU_BATCH_SIZE, GPU_BATCH_SIZE
+from .resnet_bilstm.pipeline_resnet_bilstm import DECODERS
+from .resnet_bilstm.views_resnet_bilstm import MAX_VIEWS
 
 BEAM_OPTIONS = ("ngram", "lm_weight", "beam_width", "min_probability")
 
@@ -46,7 +49,7 @@ def add_beam_options(parser: argparse.ArgumentParser) -> None:
     """`--decoder`, the n-gram of the beam search, and how narrow the beam is."""
     parser.add_argument(
         "--decoder",
-        choices=("greedy", "beam"),
+        choices=DECODERS,
         default="greedy",
         help="beam: search with the character n-gram beside the model (%(default)s)",
     )
@@ -62,6 +65,25 @@ def add_beam_options(parser: argparse.ArgumentParser) -> None:
         help="a character less probable than this in a frame is not tried there; with 0.003 and "
         "--beam-width 8 the search is fast and nearly as good",
     )
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """`--model`, where and in what batches it computes, views of an image, and how to decode."""
+    parser.add_argument(
+        "--model", default=DEFAULT_MODEL, help="folder or Hub id (the one in the package)"
+    )
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (a GPU if there is one)")
+    add_batch_size(parser)
+    parser.add_argument(
+        "--num-views",
+        "--tta",  # its name once
+        type=int,
+        choices=range(1, MAX_VIEWS + 1),
+        default=1,
+        metavar="N",
+        help=f"decode the mean of N changed views, up to {MAX_VIEWS}: takes N times as long (1)",
+    )
+    add_beam_options(parser)
 
 
 def beam_options(arguments: argparse.Namespace) -> dict:

@@ -46,8 +46,8 @@ PAGES = {
     ),
     "ma2023/README.md": (
         "Reproducing Ma (2023)",
-        "The paper's networks, and what it proposed as future work, compared under its own protocol and an "
-        "honest one",
+        "The paper's networks, and what it proposed as future work, compared under its own "
+        "protocol and an honest one",
     ),
     "billion_lines.md": (
         "A billion lines",

@@ -10,7 +10,8 @@ import torch
 from datasets import Dataset
 
 from .benchmark.network_profile import network_macs
-from .evaluation import evaluate_model, load_recogniser
+from .evaluation import evaluate_model
+from .line_logits import load_recogniser
 
 COST_IMAGES = 100  # at most of every kind, spread over all, whose mean width tells the cost
 

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from hwr_hf.generated_card import RECIPE
 from hwr_hf.json_files import differences
 
+RECIPE = "training_recipe.json"  # what a checkpoint was trained with, and on
 TRAINER_STATE = "trainer_state.json"  # `Trainer` writes it last into a checkpoint
 
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from hwr_hf.generated_card import RECIPE
+from hwr_hf.training_checkpoints import RECIPE, TRAINER_STATE
 
 
 def summarize_training(output_dir: str | Path) -> dict:
@@ -67,10 +67,10 @@ def compare_trainings(folders: Sequence[str | Path], step: int) -> list[dict]:
 
 
 def _read_state(folder: str | Path) -> dict:
-    state_file = Path(folder) / "trainer_state.json"
+    state_file = Path(folder) / TRAINER_STATE
     if not state_file.is_file():
         raise ValueError(
-            f"{folder} holds no finished training: trainer_state.json is missing. "
+            f"{folder} holds no finished training: {TRAINER_STATE} is missing. "
             "Give the --output_dir of a training that has ended."
         )
     return json.loads(state_file.read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@ from hwr_hf.benchmark import readers, speed_report
 from hwr_hf.benchmark.lines import draw_lines
 from hwr_hf.benchmark.measurement import Measurement, measure
 from hwr_hf.benchmark.network_profile import STEPS
-from hwr_hf.benchmark.readers import Missing, make_reader
+from hwr_hf.benchmark.readers import ReaderMissingError, make_reader
 from hwr_hf.benchmark.speed_report import draw_report, processor_of, run_benchmark
 
 
@@ -23,8 +23,8 @@ def measurement(lines_per_second, texts=None):
 
 @pytest.fixture
 def measured(monkeypatch):
-    """Lines a second by reader, in the place of measuring; Missing for one that is not there."""
-    speeds = {"ours": 30.0, "TrOCR-small": 2.0, "Tesseract 5": Missing("the program")}
+    """Lines a second by reader, in the place of measuring, or the error of one that is missing."""
+    speeds = {"ours": 30.0, "TrOCR-small": 2.0, "Tesseract 5": ReaderMissingError("the program")}
 
     def measure_nothing(name, *arguments):
         if isinstance(speeds[name], Exception):
@@ -78,7 +78,7 @@ def test_start_and_memory_are_given_only_where_they_are_the_readers_own():
 
 def test_a_missing_program_is_named(monkeypatch):
     monkeypatch.setattr(readers.shutil, "which", lambda program: None)
-    with pytest.raises(Missing, match="tesseract-ocr"):
+    with pytest.raises(ReaderMissingError, match="tesseract-ocr"):
         make_reader("Tesseract 5", 1, {})
 
 

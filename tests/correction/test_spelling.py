@@ -1,6 +1,7 @@
 import pytest
 
-from hwr_hf.correction.spelling import restore_spelling
+from hwr_hf.correction.edits import apply_edits
+from hwr_hf.correction.spelling import spelling_edits
 
 # Group, recognised, what an uncased BERT writes, natural text.
 CASES = [
@@ -99,10 +100,10 @@ CASES = [
     [pytest.param(*case, id=f"{group}-{case[0]}") for group, *case in CASES],
 )
 def test_spelling_is_restored_from_the_recognised_text(recognised, proposed, expected):
-    assert restore_spelling(recognised, proposed) == expected
+    assert apply_edits(recognised, spelling_edits(recognised, proposed)) == expected
 
 
 def test_a_cased_corrector_keeps_its_own_case_and_gets_its_spaces():
-    proposed = "In London, Gaitskell ' s house"
-    restored = restore_spelling("in landon, gaitskell's House", proposed, is_cased=True)
-    assert restored == "In London, Gaitskell's house"
+    recognised = "in landon, gaitskell's House"
+    edits = spelling_edits(recognised, "In London, Gaitskell ' s house", is_cased=True)
+    assert apply_edits(recognised, edits) == "In London, Gaitskell's house"

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from .lines import BenchmarkLine
-from .readers import BATCH_SIZE, Missing, Read, make_reader
+from .readers import BATCH_SIZE, Read, ReaderMissingError, make_reader
 
 LATENCY_LINES = 50
 PASSES = 3  # over all lines; other work on the machine may slow one of them down
@@ -67,7 +67,7 @@ def measure(
             a batch.
 
     Raises:
-        Missing: A competitor is not installed.
+        ReaderMissingError: A competitor is not installed.
         RuntimeError: The reader failed; the message says how.
     """
     context = multiprocessing.get_context("spawn")
@@ -96,7 +96,7 @@ def measure(
 def _run(sender, started: float, name, lines, num_threads, models, max_seconds) -> None:
     try:
         sender.send(_measure_here(started, name, lines, num_threads, models, max_seconds))
-    except Missing as missing:
+    except ReaderMissingError as missing:
         sender.send(missing)
     except Exception as error:  # other readers are still to be measured
         sender.send(RuntimeError(f"{type(error).__name__}: {error}"))

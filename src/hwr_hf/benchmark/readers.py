@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import torch
 from PIL import Image
@@ -23,7 +24,7 @@ TOKENS_PER_CHARACTER = 0.3  # of English in TrOCR's vocabulary: about 14 for a l
 Read = Callable[[Sequence[BenchmarkLine]], list[str] | None]
 
 
-class Missing(Exception):
+class ReaderMissingError(Exception):
     """A competitor is not installed here; the message says what is missing."""
 
 
@@ -102,7 +103,7 @@ def tesseract(num_threads: int) -> Read:
     """
     program = shutil.which("tesseract")
     if program is None:
-        raise Missing("the program tesseract (Debian: apt-get install tesseract-ocr)")
+        raise ReaderMissingError("the program tesseract (Debian: apt-get install tesseract-ocr)")
     environment = os.environ | {"OMP_THREAD_LIMIT": "1"}
 
     def text(line: BenchmarkLine) -> str:
@@ -121,7 +122,7 @@ def rapidocr(num_threads: int) -> Read:
     try:
         from rapidocr import RapidOCR
     except ModuleNotFoundError as error:
-        raise Missing(f"{error.name} (pip install rapidocr onnxruntime)") from error
+        raise ReaderMissingError(f"{error.name} (pip install rapidocr onnxruntime)") from error
     engine = RapidOCR(
         params={
             "Global.log_level": "error",
@@ -141,32 +142,46 @@ def rapidocr(num_threads: int) -> Read:
 
 
 NARROW = {"beam_width": 8, "min_probability": 0.003}
-# name: (function of this module, its options, precision); `model` is added to ours
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How a reader is made.
+
+    Attributes:
+        make: Function of this module.
+        options: Beside the number of threads; ours get `model` too.
+        precision: As the report names it.
+    """
+
+    make: Callable[..., Read]
+    options: dict = field(default_factory=dict)
+    precision: str = "float32"
+
+
 READERS = {
-    "ours": ("ours", {"dtype": "float32"}, "float32"),
-    "ours, bfloat16": ("ours", {"dtype": "bfloat16"}, "bfloat16"),
-    "ours, beam": ("ours", {"dtype": "float32", "decoder": "beam"}, "float32"),
-    "ours, beam, bfloat16": ("ours", {"dtype": "bfloat16", "decoder": "beam"}, "bfloat16"),
-    "ours, narrow beam, bfloat16": (
-        "ours",
-        {"dtype": "bfloat16", "decoder": "beam"} | NARROW,
-        "bfloat16",
+    "ours": Reader(ours, {"dtype": "float32"}),
+    "ours, bfloat16": Reader(ours, {"dtype": "bfloat16"}, "bfloat16"),
+    "ours, beam": Reader(ours, {"dtype": "float32", "decoder": "beam"}),
+    "ours, beam, bfloat16": Reader(ours, {"dtype": "bfloat16", "decoder": "beam"}, "bfloat16"),
+    "ours, narrow beam, bfloat16": Reader(
+        ours, {"dtype": "bfloat16", "decoder": "beam"} | NARROW, "bfloat16"
     ),
-    "ours, onnx": ("ours", {"backend": "onnx"}, "float32"),
-    "ours, onnx int8": ("ours", {"backend": "onnx"}, "int8"),
-    "TrOCR-small": ("trocr", {"size": "small", "dtype": torch.float32}, "float32"),
-    "TrOCR-small, bfloat16": ("trocr", {"size": "small", "dtype": torch.bfloat16}, "bfloat16"),
-    "TrOCR-base": ("trocr", {"size": "base", "dtype": torch.float32}, "float32"),
-    "TrOCR-base, bfloat16": ("trocr", {"size": "base", "dtype": torch.bfloat16}, "bfloat16"),
-    "Tesseract 5": ("tesseract", {}, "its own"),
-    "RapidOCR": ("rapidocr", {}, "float32"),
+    "ours, onnx": Reader(ours, {"backend": "onnx"}),
+    "ours, onnx int8": Reader(ours, {"backend": "onnx"}, "int8"),
+    "TrOCR-small": Reader(trocr, {"size": "small", "dtype": torch.float32}),
+    "TrOCR-small, bfloat16": Reader(trocr, {"size": "small", "dtype": torch.bfloat16}, "bfloat16"),
+    "TrOCR-base": Reader(trocr, {"size": "base", "dtype": torch.float32}),
+    "TrOCR-base, bfloat16": Reader(trocr, {"size": "base", "dtype": torch.bfloat16}, "bfloat16"),
+    "Tesseract 5": Reader(tesseract, precision="its own"),
+    "RapidOCR": Reader(rapidocr),
 }
 
 
 def is_own_process(name: str) -> bool:
     """Whether start and memory of a measured process are the reader's: not where it would not
     load PyTorch and this package by itself."""
-    return READERS[name][0] in ("ours", "trocr")
+    return READERS[name].make in (ours, trocr)
 
 
 def make_reader(name: str, num_threads: int, models: dict[str, str]) -> Read:
@@ -178,9 +193,10 @@ def make_reader(name: str, num_threads: int, models: dict[str, str]) -> Read:
         models: Folder by precision, `"float32"` and `"int8"`, for our own.
 
     Raises:
-        Missing: A competitor is not installed.
+        ReaderMissingError: A competitor is not installed.
     """
-    function, options, precision = READERS[name]
-    if function == "ours":
-        options = options | {"model": models["int8" if precision == "int8" else "float32"]}
-    return globals()[function](num_threads, **options)
+    reader = READERS[name]
+    options = reader.options
+    if reader.make is ours:
+        options = options | {"model": models["int8" if reader.precision == "int8" else "float32"]}
+    return reader.make(num_threads, **options)

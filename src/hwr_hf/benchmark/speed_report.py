@@ -9,20 +9,18 @@ import platform
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
 
 import torch
 
-from hwr_hf.json_files import write_json
+from hwr_hf.json_files import made_with, write_json
 from hwr_hf.onnx_export import export_onnx
 
 from .lines import BenchmarkLine, draw_lines, iam_lines
 from .measurement import Measurement, measure
 from .network_profile import cost_per_line, matrix_ceiling, profile
-from .readers import BATCH_SIZE, READERS, TOKENS_PER_CHARACTER, Missing, is_own_process
+from .readers import BATCH_SIZE, READERS, TOKENS_PER_CHARACTER, ReaderMissingError, is_own_process
 
 LIBRARIES = ("torch", "transformers", "onnxruntime", "rapidocr")
 # report's name: (numerator, denominator), lines a second of READERS
@@ -108,8 +106,7 @@ def run_benchmark(
             if "lines_per_second" in measured.get(over, {})
             and "lines_per_second" in measured.get(under, {})
         },
-        "versions": {"python": platform.python_version()} | _versions(),
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        **made_with(*LIBRARIES),
         "command": command,
     }
     write_json(output, _rounded(report))
@@ -187,12 +184,12 @@ def _name(dtype: torch.dtype) -> str:
 def _entry(name, lines, num_threads, models, max_seconds, with_cer: bool) -> dict:
     try:
         measurement = measure(name, lines, num_threads, models, max_seconds)
-    except Missing as missing:
+    except ReaderMissingError as missing:
         return {"missing": str(missing)}
     except RuntimeError as error:
         return {"failed": str(error)}
     entry = {
-        "precision": READERS[name][2],
+        "precision": READERS[name].precision,
         "lines": measurement.lines,
         "passes": measurement.passes,
         "lines_per_second": measurement.lines_per_second,
@@ -240,16 +237,6 @@ def processor_of(cpuinfo: str) -> str:
     names = {"family": "cpu family", "model": "model"}
     details = [f"{label} {values[name]}" for label, name in names.items() if name in values]
     return ", ".join([values["model name"], *details])
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _rounded(value):

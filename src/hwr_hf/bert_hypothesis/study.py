@@ -17,7 +17,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
@@ -40,10 +39,11 @@ from hwr_hf.correction.masked_lm import MaskedLmScorer
 from hwr_hf.correction.noise import ConfusionModel
 from hwr_hf.correction.readings import Readings, read_lines
 from hwr_hf.data.iam import load_iam
-from hwr_hf.json_files import check_inputs
+from hwr_hf.json_files import check_inputs, utc_now, write_json
 from hwr_hf.language_model import Corpus, estimate_ngram, iam_corpus, read_corpus
 from hwr_hf.metrics import cer
 from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import NGRAM_FILE, CharacterNgram
+from hwr_hf.training_checkpoints import TRAINER_STATE
 from hwr_hf.weights_files import weights_sha256
 
 IAM_WEIGHT = 5.0  # of IAM's training text in the n-gram, which is the nearest to what is read
@@ -203,10 +203,7 @@ class Regime:
         return self.folder / f"{arm.name.replace(':', '').replace(',', '').replace(' ', '_')}.json"
 
     def _keep(self, arm: plan.Arm, texts: ArmTexts) -> ArmTexts:
-        path = self._path(arm)
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(asdict(texts)), encoding="utf-8")
-        part.replace(path)
+        write_json(self._path(arm), asdict(texts))
         return texts
 
 
@@ -374,7 +371,7 @@ def run(options: argparse.Namespace) -> dict:
         "verdicts": verdicts(comparisons),
         "correctors": describe_correctors(options),
         "examples": correct_examples(options, regimes),
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date": utc_now(),
     }
 
 
@@ -382,7 +379,7 @@ def describe_correctors(options: argparse.Namespace) -> dict:
     """Size and training of the correctors, from the files that the training left."""
     config = AutoConfig.from_pretrained(options.bert[0])
     bert, random = (
-        [json.loads(Path(folder, "trainer_state.json").read_text("utf-8")) for folder in folders]
+        [json.loads(Path(folder, TRAINER_STATE).read_text("utf-8")) for folder in folders]
         for folders in (options.bert, options.random)
     )
     steps, batch_size = bert[0]["global_step"], bert[0]["train_batch_size"]
@@ -420,8 +417,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if not options.report:
             results = run(options)
-            output.mkdir(parents=True, exist_ok=True)
-            (output / RESULTS_FILE).write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+            write_json(output / RESULTS_FILE, results)
         results = json.loads((output / RESULTS_FILE).read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         print(f"test_bert_hypothesis: error: {error}", file=sys.stderr)

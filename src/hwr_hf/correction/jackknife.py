@@ -23,7 +23,7 @@ from hwr_hf.correction.noise import ConfusionModel
 from hwr_hf.data.iam import load_iam
 from hwr_hf.evaluation import evaluate_model
 from hwr_hf.hub_trainer import training_recipe
-from hwr_hf.json_files import check_inputs
+from hwr_hf.json_files import check_inputs, complete_file
 from hwr_hf.training import RecognitionTrainingArguments, train
 from hwr_hf.training_data import DataArguments, part_at_fold
 from hwr_hf.training_model import ModelArguments
@@ -98,10 +98,8 @@ def read_lines(model_dir: str | Path, lines: datasets.Dataset) -> list[dict[str,
 
 def write_lines(lines: list[dict[str, str]], path: Path) -> None:
     """Writes JSON lines, so that the file is there only when it is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    part.replace(path)
+    with complete_file(path) as unfinished:
+        unfinished.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
 
 def load_lines(path: str | Path) -> list[dict[str, str]]:

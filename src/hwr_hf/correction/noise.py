@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
+from hwr_hf.json_files import write_json
+
 LONGEST = 3  # characters of a run that is mistaken as one; longer ones are taken apart
 HIGHEST_RATE = 0.9  # of any run being mistaken, however much noise is asked for
 FORMAT = 1
@@ -146,7 +148,7 @@ class ConfusionModel:
             "insertions": dict(self.insertions),
             "confusions": {true: dict(reads) for true, reads in self.confusions.items()},
         }
-        Path(path).write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+        write_json(path, content)
 
     @classmethod
     def load(cls, path: str | Path) -> ConfusionModel:

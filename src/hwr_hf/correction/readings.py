@@ -14,7 +14,7 @@ import datasets
 import numpy as np
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
-from hwr_hf.decoder_tuning import cached_logits
+from hwr_hf.line_logits import cached_logits
 from hwr_hf.resnet_bilstm.beam_resnet_bilstm import BeamSearchDecoder
 from hwr_hf.resnet_bilstm.ctc_resnet_bilstm import greedy_decode
 from hwr_hf.resnet_bilstm.ngram_resnet_bilstm import CharacterNgram

@@ -13,7 +13,7 @@ import unicodedata
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .edits import Edit, align_characters, apply_edits, word_edits
+from .edits import Edit, align_characters, word_edits
 
 # A number with what belongs to it, as in 2.30, 12th or 1,000.
 NUMBER = re.compile(r"[^\W_]*\d[^\W_]*(?:[.,:/]\d+)*")
@@ -44,25 +44,21 @@ class _Character:
     is_first: bool
 
 
-def restore_spelling(recognised: str, proposed: str, is_cased: bool = False) -> str:
-    """A corrector's text with the case, accents, spacing and numbers of the recognised one.
+def spelling_edits(recognised: str, proposed: str, is_cased: bool = False) -> list[Edit]:
+    """The edits from a recognised text to a corrector's, in natural spelling; no number changes.
 
     Args:
-        recognised: What the recogniser read.
+        recognised: What the recogniser read; its case, accents, spacing and numbers are kept.
         proposed: The corrector's text: lower case, spaces around punctuation.
         is_cased: The corrector keeps case and accents, so that only spacing is restored.
 
     Returns:
-        Natural text; `recognised` where a text is blank.
+        No edits where a text is blank.
 
-    >>> restore_spelling("Mr. Gaitskell's hause, No. 2.30", "mr. gaitskell ' s house, no. 2. 30")
+    >>> line = "Mr. Gaitskell's hause, No. 2.30"
+    >>> apply_edits(line, spelling_edits(line, "mr. gaitskell ' s house, no. 2. 30"))
     "Mr. Gaitskell's house, No. 2.30"
     """
-    return apply_edits(recognised, spelling_edits(recognised, proposed, is_cased))
-
-
-def spelling_edits(recognised: str, proposed: str, is_cased: bool = False) -> list[Edit]:
-    """The edits from a recognised text to a corrector's, in natural spelling; no number changes."""
     restored = _restored(_characters(recognised), _characters(proposed), is_cased)
     return [
         edit

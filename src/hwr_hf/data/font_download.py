@@ -20,6 +20,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from hwr_hf.json_files import complete_file
+
 # SIL Open Font License 1.1, but Apache-2.0 for homemade-apple, satisfy, schoolbell and yellowtail.
 EVERYDAY_FONTS = (
     "annie-use-your-telescope",
@@ -192,6 +194,5 @@ def _member(package: bytes, path: str, name: str) -> bytes:
 
 def _write(path: Path, content: bytes) -> None:
     """Write in one go: an interrupted download leaves no half file that would be skipped later."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    part.replace(path)
+    with complete_file(path) as unfinished:
+        unfinished.write_bytes(content)

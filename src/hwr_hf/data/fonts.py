@@ -84,11 +84,8 @@ class HandwritingFonts:
     def names(self) -> list[str]:
         return [font.name for font in self._fonts]
 
-    def fonts_for(self, text: str) -> list[str]:
-        """Names of the fonts that have every character of `text`."""
-        return [font.name for font in self._covering(text)]
-
     def _covering(self, text: str) -> list["_Font"]:
+        """The fonts that have every character of `text`."""
         needed = frozenset(text) - {" "}
         return [font for font in self._fonts if needed <= font.covered]
 

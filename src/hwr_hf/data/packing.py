@@ -22,6 +22,7 @@ from datasets.utils.py_utils import convert_file_size_to_int
 from tqdm import tqdm
 
 from hwr_hf import DEFAULT_MODEL, __version__
+from hwr_hf.json_files import write_json
 from hwr_hf.resnet_bilstm.tokenization_resnet_bilstm import ResNetBiLstmTokenizer
 
 from .group_splits import SPLITS, check_shares, draw_splits
@@ -493,8 +494,7 @@ def _write_documents(
         "skipped": result.skipped,
         "unknown_characters": result.unknown,
     }
-    text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
-    (folder / ABOUT_FILE).write_text(text, encoding="utf-8")
+    write_json(folder / ABOUT_FILE, about)
 
 
 def _put_in_place(unfinished: Path, output: Path, old: Path) -> None:

@@ -5,10 +5,8 @@ training that was cut short goes on from its last checkpoint; one that has ended
 """
 
 import dataclasses
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import datasets
@@ -19,7 +17,7 @@ from transformers import TrainerCallback, TrainerState, set_seed
 from hwr_hf.data.collator import LineCollator
 from hwr_hf.data.iam import writers_of
 from hwr_hf.data.preparation import PreparedLines, fitting_lines, prepare_lines
-from hwr_hf.json_files import check_inputs
+from hwr_hf.json_files import check_inputs, library_versions
 from hwr_hf.ma2023.study import IMAGENET, NETWORKS, Budget, Network, Run
 from hwr_hf.ma2023.words import load_words
 from hwr_hf.metrics import bootstrap_interval, edit_counts
@@ -31,8 +29,9 @@ from hwr_hf.resnet_bilstm.modeling_resnet_bilstm import (
 from hwr_hf.resnet_bilstm.processing_resnet_bilstm import ResNetBiLstmProcessor
 from hwr_hf.resnet_bilstm.tokenization_resnet_bilstm import ResNetBiLstmTokenizer
 from hwr_hf.training import RecognitionTrainer, RecognitionTrainingArguments
-from hwr_hf.training_checkpoints import last_complete_checkpoint
+from hwr_hf.training_checkpoints import TRAINER_STATE, last_complete_checkpoint
 from hwr_hf.training_model import fastest_memory_format
+from hwr_hf.weights_files import WEIGHTS
 
 NUM_MEASURED = 2000  # training words whose mean and deviation are those of the channels
 WARMUP_SHARE = 0.1
@@ -148,15 +147,14 @@ def train_and_test(run: Run, budget: Budget, surroundings: Surroundings) -> dict
         "losses": [
             (entry["step"], entry["loss"]) for entry in trainer.state.log_history if "loss" in entry
         ],
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("torch", "transformers", "datasets")},
+        "versions": library_versions("torch", "transformers", "datasets"),
         "tests": tests,
     }
 
 
 def is_trained(folder: Path) -> bool:
     """Whether the folder of a run holds its final weights."""
-    return all((folder / name).is_file() for name in ("trainer_state.json", "model.safetensors"))
+    return all((folder / name).is_file() for name in (TRAINER_STATE, WEIGHTS))
 
 
 @torch.inference_mode()
@@ -272,7 +270,7 @@ def _train(trainer: RecognitionTrainer, folder: Path) -> float | None:
     """Trains, or loads what was trained; the seconds it took, where it ran without a break."""
     if is_trained(folder):
         trainer._load_from_checkpoint(str(folder))
-        trainer.state = TrainerState.load_from_json(str(folder / "trainer_state.json"))
+        trainer.state = TrainerState.load_from_json(str(folder / TRAINER_STATE))
         return None
     checkpoint = last_complete_checkpoint(folder)
     output = trainer.train(resume_from_checkpoint=checkpoint)

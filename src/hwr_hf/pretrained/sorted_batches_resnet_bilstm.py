@@ -9,7 +9,9 @@ among `BATCHES_AHEAD` batches' lines those of like width are put together.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from itertools import islice
+from threading import Lock
 
 import torch
 from torch.nn import functional as F
@@ -36,8 +38,8 @@ def read_in_batches(
         batch_size: Most lines read at once, those of all threads together: memory does not grow
             with the number of threads.
         num_threads: Batches read at once, each with one of PyTorch's threads, and until the last
-            output the calling thread has one too, then as many; with 1 PyTorch spreads a batch over
-            all of its own.
+            output the calling thread has one too; with 1 PyTorch spreads a batch over all of its
+            own.
         columns_per_line: As of `rows_of_like_width`.
     """
 
@@ -47,10 +49,11 @@ def read_in_batches(
     _let_malloc_keep_freed_memory()
     lines = iter(lines)
     batches_ahead = 1  # the first ones are few: until they are prepared nothing is read
-    limit = (torch.set_num_threads, (1,)) if num_threads > 1 else (None, ())
-    if num_threads > 1:  # else what waits for work of this thread's own takes it from the readers
-        torch.set_num_threads(1)
-    with ThreadPoolExecutor(num_threads, "read", *limit) as pool:
+    # What waits for work of this thread's own would else take it from the readers.
+    limit, own_limit = (None, ()), nullcontext()
+    if num_threads > 1:
+        limit, own_limit = (torch.set_num_threads, (1,)), _ONE_THREAD
+    with own_limit, ThreadPoolExecutor(num_threads, "read", *limit) as pool:
         running: deque[list[tuple[list[int], Future]]] = deque()
         try:
             while window := list(islice(lines, batches_ahead * batch_size)):
@@ -65,10 +68,35 @@ def read_in_batches(
                 yield from _in_order(running.popleft())
         finally:
             pool.shutdown(cancel_futures=True)
-            # What a thread sets for itself is also the start value of threads to come. What was set
-            # when reading began is no guide: another reading, begun before, may have set 1.
-            if num_threads > 1:
-                torch.set_num_threads(num_threads)
+
+
+class _OneThread:
+    """Context in which PyTorch has one thread, until the last of those who entered has left it.
+
+    Several readings may be under way, each beginning and ending when its outputs are asked for.
+    What a thread sets for itself is also the start value of threads to come.
+    """
+
+    def __init__(self):
+        self._lock = Lock()
+        self._num_inside = 0
+        self._num_before = 1
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._num_inside == 0:
+                self._num_before = torch.get_num_threads()
+            self._num_inside += 1
+            torch.set_num_threads(1)
+
+    def __exit__(self, *error) -> None:
+        with self._lock:
+            self._num_inside -= 1
+            if self._num_inside == 0:
+                torch.set_num_threads(self._num_before)
+
+
+_ONE_THREAD = _OneThread()
 
 
 def _let_malloc_keep_freed_memory() -> None:
